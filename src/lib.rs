@@ -1,0 +1,3 @@
+//! The edge of nuvem: what connects the core, which decides, to AWS and to Kubernetes.
+
+pub mod aws;

@@ -1,0 +1,2 @@
+//! nuvem
+fn main() {}
