@@ -108,6 +108,7 @@ impl Perform<ModifyInstanceMetadataOptions> for SdkBackend {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test that meets what it does not expect ends there")]
 mod tests {
     use super::*;
 

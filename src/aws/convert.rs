@@ -26,9 +26,27 @@ pub(super) fn timestamp(moment: DateTime) -> Result<Timestamp, AwsError> {
     Timestamp::from_nanosecond(moment.as_nanos()).map_err(|_| strange("the answer has a time beyond the calendar"))
 }
 
-/// What has one of these values.
-pub(super) fn filter(name: impl Into<String>, values: Vec<String>) -> Filter {
+/// What has exactly one of these values.
+pub(super) fn filter(name: impl Into<String>, values: impl IntoIterator<Item: AsRef<str>>) -> Filter {
+    let values = values.into_iter().map(|value| literal(value.as_ref())).collect();
     Filter::builder().name(name).set_values(Some(values)).build()
+}
+
+/// What matches a pattern with `*` and `?`.
+pub(super) fn pattern(name: impl Into<String>, pattern: String) -> Filter {
+    Filter::builder().name(name).values(pattern).build()
+}
+
+/// A value that AWS takes as it is, since a tag or a name may have a `*` in it (E58).
+fn literal(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len());
+    for character in value.chars() {
+        if matches!(character, '*' | '?' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
 }
 
 /// What is selected, where `id` names the filter on ids.
@@ -37,7 +55,7 @@ pub(super) fn filters(select: Select, id: &str) -> Vec<Filter> {
         Select::Ids(ids) => vec![filter(id, ids)],
         Select::Tags(tags) => tags
             .into_iter()
-            .map(|(key, value)| filter(format!("tag:{key}"), vec![value]))
+            .map(|(key, value)| filter(format!("tag:{key}"), [value]))
             .collect(),
     }
 }
@@ -105,11 +123,15 @@ mod tests {
     #[test]
     fn a_selection_by_tags_asks_for_all_of_them() {
         let pairs = vec![("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())];
-        let expected = vec![
-            filter("tag:a", vec!["1".to_owned()]),
-            filter("tag:b", vec!["2".to_owned()]),
-        ];
+        let expected = vec![filter("tag:a", ["1"]), filter("tag:b", ["2"])];
         assert_eq!(filters(Select::Tags(pairs), "volume-id"), expected);
+    }
+
+    #[test]
+    fn only_a_pattern_has_wildcards() {
+        let values = |filter: Filter| filter.values.unwrap_or_default();
+        assert_eq!(values(filter("tag:a", [r"*?\b"])), [r"\*\?\\b"]);
+        assert_eq!(values(pattern("name", "al2023-*".to_owned())), ["al2023-*"]);
     }
 
     #[test]

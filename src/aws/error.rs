@@ -20,16 +20,17 @@ pub(super) fn failure<E>(error: SdkError<E, HttpResponse>) -> AwsError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    match &error {
+    let why = cause(&error);
+    match error {
         SdkError::ServiceError(answer) => refusal(answer.raw(), answer.err().meta()),
         SdkError::ResponseError(answer) => unreadable(answer.raw()),
         SdkError::TimeoutError(_) => AwsError::NoAnswer(LATE.to_owned()),
         SdkError::DispatchFailure(undelivered) => undelivered
             .as_connector_error()
             .map_or_else(|| AwsError::NoAnswer(LOST.to_owned()), undeliverable),
-        SdkError::ConstructionFailure(_) => AwsError::NotSent(format!("the request cannot be made: {}", root(&error))),
+        SdkError::ConstructionFailure(_) => AwsError::NotSent(format!("the request cannot be made: {why}")),
         // The SDK may learn new ways to fail, and then the request may have been sent.
-        _ => AwsError::NoAnswer(root(&error)),
+        _ => AwsError::NoAnswer(why),
     }
 }
 
@@ -66,11 +67,11 @@ fn unreadable(raw: &HttpResponse) -> AwsError {
 }
 
 fn undeliverable(error: &ConnectorError) -> AwsError {
-    if chain(error).any(|link| link.is::<Unsent>()) {
-        return AwsError::NotSent(format!("not ready to ask AWS: {}", story(error)));
+    if chain(error).any(<dyn Error>::is::<Unsent>) {
+        return AwsError::NotSent(format!("not ready to ask AWS: {}", cause(error)));
     }
     if never_connected(error) {
-        return AwsError::NotSent(format!("cannot connect to AWS: {}", root(error)));
+        return AwsError::NotSent(format!("cannot connect to AWS: {}", cause(error)));
     }
     AwsError::NoAnswer(if error.is_timeout() { LATE } else { LOST }.to_owned())
 }
@@ -84,17 +85,46 @@ fn never_connected(error: &ConnectorError) -> bool {
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |link| link.source())
+    iter::successors(Some(error), |&link| link.source())
 }
 
-/// The first cause.
-fn root(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().unwrap_or(error).to_string()
+/// The first cause. What lies between is about the SDK's insides, and some of it dumps the request,
+/// user data included.
+fn cause(error: &(dyn Error + 'static)) -> String {
+    let first = chain(error).last().unwrap_or(error);
+    // STS's refusal to give credentials, whose own text has a request id.
+    match first.downcast_ref::<ErrorMetadata>() {
+        Some(meta) => [meta.code(), meta.message()].map(Option::unwrap_or_default).join(": "),
+        None => first.to_string(),
+    }
 }
 
-fn story(error: &(dyn Error + 'static)) -> String {
-    chain(error)
-        .map(|link| format!("{link}"))
-        .collect::<Vec<_>>()
-        .join(" | ")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_has_no_request_id() {
+        let refusal = ErrorMetadata::builder().code("AccessDenied").message("Not authorized");
+        let refusal = refusal.custom("aws_request_id", "different at every call").build();
+        let wrapped = ConnectorError::other(refusal.into(), None);
+        assert_eq!(cause(&wrapped), "AccessDenied: Not authorized");
+    }
+
+    #[test]
+    fn a_timeout_once_connected_may_have_been_sent() {
+        let slow = SdkError::<ErrorMetadata, _>::dispatch_failure(ConnectorError::timeout("slow".into()));
+        assert_eq!(failure(slow), AwsError::NoAnswer(LATE.to_owned()));
+        let late = SdkError::<ErrorMetadata, _>::timeout_error("after 10 s");
+        assert_eq!(failure(late), AwsError::NoAnswer(LATE.to_owned()));
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_made_was_not_sent() {
+        let unmade = SdkError::<ErrorMetadata, _>::construction_failure("no such Region");
+        assert_eq!(
+            failure(unmade),
+            AwsError::NotSent("the request cannot be made: no such Region".to_owned())
+        );
+    }
 }

@@ -7,7 +7,7 @@ use nuvem_core::aws::ec2::{DescribeImages, Image, SelectImages};
 use nuvem_core::aws::{AwsError, Perform};
 
 use super::backend::SdkBackend;
-use super::convert::{PAGE_SIZE, filter, items, required, text};
+use super::convert::{PAGE_SIZE, filter, items, pattern, required, text};
 use super::error::failure;
 
 #[async_trait]
@@ -30,11 +30,11 @@ impl Perform<DescribeImages> for SdkBackend {
 /// An image that a user names may be deprecated: it still launches. One that is searched for may not.
 fn selected(request: DescribeImagesFluentBuilder, select: SelectImages) -> DescribeImagesFluentBuilder {
     match select {
-        SelectImages::Id(id) => request.filters(filter("image-id", vec![id])).include_deprecated(true),
+        SelectImages::Id(id) => request.filters(filter("image-id", [id])).include_deprecated(true),
         SelectImages::Named { owner, name } => request
             .owners(owner)
-            .filters(filter("name", vec![name]))
-            .filters(filter("state", vec!["available".to_owned()])),
+            .filters(pattern("name", name))
+            .filters(filter("state", ["available"])),
     }
 }
 
@@ -61,6 +61,7 @@ fn root_volume_gib(image: &sdk::Image) -> Option<i32> {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test that meets what it does not expect ends there")]
 mod tests {
     use aws_sdk_ec2::types::{ArchitectureValues, BlockDeviceMapping, EbsBlockDevice, ImageState};
 

@@ -38,7 +38,7 @@ impl Perform<DescribeInstances> for SdkBackend {
 fn selection(select: SelectInstances) -> Vec<Filter> {
     match select {
         SelectInstances::By(select) => filters(select, "instance-id"),
-        SelectInstances::ClientToken(token) => vec![filter("client-token", vec![token])],
+        SelectInstances::ClientToken(token) => vec![filter("client-token", [token])],
     }
 }
 
@@ -146,6 +146,7 @@ fn volumes(mappings: Vec<sdk::InstanceBlockDeviceMapping>) -> Result<Vec<Attache
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test that meets what it does not expect ends there")]
 mod tests {
     use aws_sdk_ec2::types::{
         EbsInstanceBlockDevice, GroupIdentifier, InstanceBlockDeviceMapping, InstanceNetworkInterface,

@@ -100,6 +100,7 @@ pub(super) const fn http_tokens(tokens: HttpTokens) -> HttpTokensState {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test that meets what it does not expect ends there")]
 mod tests {
     use super::*;
 

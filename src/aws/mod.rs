@@ -16,6 +16,11 @@ mod security_groups;
 mod ssm;
 mod tags;
 #[cfg(test)]
+#[allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets what it does not expect ends there"
+)]
 mod tests;
 mod unsent;
 mod volumes;

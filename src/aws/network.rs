@@ -13,8 +13,8 @@ use super::error::failure;
 impl Perform<DescribeSubnets> for SdkBackend {
     async fn perform(&self, operation: DescribeSubnets) -> Result<Vec<Subnet>, AwsError> {
         let selected = match operation {
-            DescribeSubnets::Id(id) => filter("subnet-id", vec![id]),
-            DescribeSubnets::DefaultForAz => filter("default-for-az", vec!["true".to_owned()]),
+            DescribeSubnets::Id(id) => filter("subnet-id", [id]),
+            DescribeSubnets::DefaultForAz => filter("default-for-az", ["true"]),
         };
         let request = self.read.describe_subnets().filters(selected).max_results(PAGE_SIZE);
         let mut subnets = Vec::new();

@@ -58,53 +58,41 @@ fn add_rules(permission: IpPermission, rules: &mut Rules) -> Result<(), AwsError
 
 /// The rules as AWS takes them, one permission for all the peers of the same protocol and ports.
 pub(super) fn to_sdk(rules: Rules) -> Vec<IpPermission> {
-    let mut permissions: BTreeMap<_, IpPermissionBuilder> = BTreeMap::new();
-    for (
-        Rule {
-            protocol,
-            from_port,
-            to_port,
-            peer,
-        },
-        description,
-    ) in rules
-    {
-        let permission = permissions
-            .remove(&(protocol.clone(), from_port, to_port))
-            .unwrap_or_else(|| {
-                IpPermission::builder()
-                    .ip_protocol(protocol.clone())
-                    .set_from_port(from_port)
-                    .set_to_port(to_port)
-            });
-        permissions.insert((protocol, from_port, to_port), with_peer(permission, peer, description));
+    let mut traffic: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (rule, description) in rules {
+        let peers = traffic
+            .entry((rule.protocol, rule.from_port, rule.to_port))
+            .or_default();
+        peers.push((rule.peer, description));
     }
-    permissions.into_values().map(IpPermissionBuilder::build).collect()
+    let permission = |((protocol, from_port, to_port), peers): ((String, _, _), Vec<_>)| {
+        let permission = IpPermission::builder()
+            .ip_protocol(protocol)
+            .set_from_port(from_port)
+            .set_to_port(to_port);
+        peers.into_iter().fold(permission, with_peer).build()
+    };
+    traffic.into_iter().map(permission).collect()
 }
 
-fn with_peer(permission: IpPermissionBuilder, peer: Peer, description: Option<String>) -> IpPermissionBuilder {
+fn with_peer(permission: IpPermissionBuilder, (peer, description): (Peer, Option<String>)) -> IpPermissionBuilder {
     match peer {
         Peer::Ipv4(network) => {
-            permission.ip_ranges(IpRange::builder().cidr_ip(network).set_description(description).build())
+            let range = IpRange::builder().cidr_ip(network);
+            permission.ip_ranges(range.set_description(description).build())
         }
-        Peer::Ipv6(network) => permission.ipv6_ranges(
-            Ipv6Range::builder()
-                .cidr_ipv6(network)
-                .set_description(description)
-                .build(),
-        ),
-        Peer::Group(id) => permission.user_id_group_pairs(
-            UserIdGroupPair::builder()
-                .group_id(id)
-                .set_description(description)
-                .build(),
-        ),
-        Peer::PrefixList(id) => permission.prefix_list_ids(
-            PrefixListId::builder()
-                .prefix_list_id(id)
-                .set_description(description)
-                .build(),
-        ),
+        Peer::Ipv6(network) => {
+            let range = Ipv6Range::builder().cidr_ipv6(network);
+            permission.ipv6_ranges(range.set_description(description).build())
+        }
+        Peer::Group(id) => {
+            let pair = UserIdGroupPair::builder().group_id(id);
+            permission.user_id_group_pairs(pair.set_description(description).build())
+        }
+        Peer::PrefixList(id) => {
+            let list = PrefixListId::builder().prefix_list_id(id);
+            permission.prefix_list_ids(list.set_description(description).build())
+        }
     }
 }
 
@@ -115,6 +103,7 @@ pub(super) fn undescribed(rules: Rules) -> Rules {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test that meets what it does not expect ends there")]
 mod tests {
     use super::*;
 

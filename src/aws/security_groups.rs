@@ -34,7 +34,7 @@ fn selection(select: SelectGroups) -> Vec<Filter> {
     match select {
         SelectGroups::By(select) => filters(select, "group-id"),
         SelectGroups::Named { name, vpc_id } => {
-            vec![filter("group-name", vec![name]), filter("vpc-id", vec![vpc_id])]
+            vec![filter("group-name", [name]), filter("vpc-id", [vpc_id])]
         }
     }
 }

@@ -45,7 +45,7 @@ impl Perform<DescribeVolumesModifications> for SdkBackend {
         let answer = self
             .read
             .describe_volumes_modifications()
-            .filters(filter("volume-id", vec![operation.volume_id]))
+            .filters(filter("volume-id", [operation.volume_id]))
             .send()
             .await
             .map_err(failure);
@@ -90,6 +90,7 @@ impl Perform<ModifyVolume> for SdkBackend {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test that meets what it does not expect ends there")]
 mod tests {
     use aws_sdk_ec2::primitives::DateTime;
     use aws_sdk_ec2::types::VolumeModificationState;

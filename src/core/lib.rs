@@ -5,6 +5,7 @@ pub mod aws;
 pub mod crd;
 pub mod engine;
 pub mod kinds;
+pub mod parts;
 pub mod secret;
 
 mod words;

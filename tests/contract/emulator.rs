@@ -6,10 +6,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::AtomicU32;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_ec2::config::Credentials;
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -17,6 +19,7 @@ use hyper::{Method, Request};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use nuvem::aws::Clients;
 use nuvem_core::aws::Backend;
 use nuvem_core::aws::ec2::{DescribeImages, DescribeSubnets, Image, RunInstances, SelectImages};
 use nuvem_core::aws::memory::Dials;
@@ -46,7 +49,11 @@ impl Emulator {
 
     async fn send(&self, request: Request<Full<Bytes>>) -> String {
         let what = format!("{} {}", request.method(), request.uri());
-        let answer = self.http.request(request).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        let answer = self
+            .http
+            .request(request)
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
         let status = answer.status();
         let body = answer.into_body().collect().await.expect("a body").to_bytes();
         let body = String::from_utf8(body.to_vec()).expect("text");
@@ -83,7 +90,9 @@ impl Emulator {
 
 /// The text of the first element of this name.
 fn element(xml: &str, name: &str) -> String {
-    let (_, rest) = xml.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {xml}"));
+    let (_, rest) = xml
+        .split_once(&format!("<{name}>"))
+        .unwrap_or_else(|| panic!("no {name} in {xml}"));
     rest.split_once('<').expect("its end").0.to_owned()
 }
 
@@ -137,10 +146,9 @@ fn shared() -> Result<Shared, String> {
     let endpoint = endpoint()?;
     let runtime = Runtime::new().map_err(|error| error.to_string())?;
     let emulator = Emulator::new(endpoint.clone());
-    let aws = runtime.block_on(async { backends(&endpoint) });
     let (before, stage) = runtime.block_on(async {
         let before = emulator.dials().await;
-        (before, stage(&emulator, aws).await)
+        (before, stage(&emulator, backends(&endpoint).await).await)
     });
     Ok(Shared {
         runtime,
@@ -192,14 +200,19 @@ macro_rules! tests_of_all_cases {
 }
 cases::with_all_cases!(tests_of_all_cases);
 
-type Backends = (std::sync::Arc<dyn Backend>, std::sync::Arc<dyn Backend>);
+type Backends = (Arc<dyn Backend>, Arc<dyn Backend>);
 
 async fn stage(emulator: &Emulator, (aws, elsewhere): Backends) -> Stage {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_millis();
     let run = format!("{now:x}");
     let subnets = aws.perform(DescribeSubnets::DefaultForAz).await.expect("listed");
     let vpc = element(
-        &emulator.query(&[("Action", "CreateVpc"), ("CidrBlock", "10.77.0.0/16")]).await,
+        &emulator
+            .query(&[("Action", "CreateVpc"), ("CidrBlock", "10.77.0.0/16")])
+            .await,
         "vpcId",
     );
     let subnet = [
@@ -209,7 +222,13 @@ async fn stage(emulator: &Emulator, (aws, elsewhere): Backends) -> Stage {
         ("AvailabilityZone", &format!("{REGION}a")),
     ];
     let key_pair = format!("contract-{run}");
-    emulator.query(&[("Action", "CreateKeyPair"), ("KeyName", &key_pair), ("KeyType", "ed25519")]).await;
+    emulator
+        .query(&[
+            ("Action", "CreateKeyPair"),
+            ("KeyName", &key_pair),
+            ("KeyType", "ed25519"),
+        ])
+        .await;
     let grounds = Grounds {
         default_vpc: subnets.first().expect("a default subnet").vpc_id.clone(),
         default_subnets: subnets.into_iter().map(|subnet| subnet.id).collect(),
@@ -235,11 +254,20 @@ async fn newest(aws: &dyn Backend, architecture: &str) -> String {
         name: format!("al2023-ami-2023.*-{architecture}"),
     };
     let images = aws.perform(DescribeImages { select }).await.expect("listed");
-    let newest = images.into_iter().max_by_key(|image: &Image| image.creation_date.clone());
+    let newest = images
+        .into_iter()
+        .max_by_key(|image: &Image| image.creation_date.clone());
     newest.expect("an image of Amazon Linux 2023").id
 }
 
 /// The adapters that the operator uses.
-fn backends(endpoint: &str) -> Backends {
-    todo!("{endpoint} {ELSEWHERE}")
+async fn backends(endpoint: &str) -> Backends {
+    let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .endpoint_url(endpoint)
+        .credentials_provider(Credentials::new("contract", "secret", None, None, "contract"))
+        .region(Region::new(REGION))
+        .load()
+        .await;
+    let clients = Clients::new(config);
+    (clients.backend(REGION), clients.backend(ELSEWHERE))
 }

@@ -34,7 +34,9 @@ pub(crate) mod testing {
     impl Hands {
         /// Begins at noon of 2026-11-23 UTC.
         pub(crate) fn new() -> Self {
-            Self { passed: Mutex::new(Duration::ZERO) }
+            Self {
+                passed: Mutex::new(Duration::ZERO),
+            }
         }
 
         pub(crate) fn advance(&self, by: Duration) {

@@ -119,6 +119,8 @@ impl Wish {
 
 #[derive(Debug)]
 enum State {
+    /// Not in line yet.
+    New,
     /// In line, at this place of this lane.
     Waiting { lane: Lane, place: Place },
     /// Being reconciled. Wakes that came meanwhile are kept.
@@ -190,7 +192,7 @@ impl Queue {
     pub fn wake(&mut self, key: &Key, lane: Lane, not_before: Timestamp) {
         let wish = Wish { lane, due: not_before };
         self.ask(key, wish, |entry| match &mut entry.state {
-            State::Waiting { .. } => entry.wish = entry.wish.and(wish),
+            State::New | State::Waiting { .. } => entry.wish = entry.wish.and(wish),
             State::Running { woken, .. } => *woken = Some(woken.map_or(wish, |before| before.and(wish))),
         });
     }
@@ -202,7 +204,7 @@ impl Queue {
     pub fn wake_now(&mut self, key: &Key, lane: Lane, now: Timestamp) {
         let wish = Wish { lane, due: now };
         self.ask(key, wish, |entry| match &mut entry.state {
-            State::Waiting { .. } => {
+            State::New | State::Waiting { .. } => {
                 let lane = wish.lane.min(entry.wish.lane);
                 entry.start_over(Wish { lane, ..wish });
             }
@@ -221,7 +223,10 @@ impl Queue {
         let (lane, place) = self.choose(now)?;
         let key = self.lines.get_mut(&lane)?.remove(&place)?;
         let entry = self.entries.get_mut(&key)?;
-        entry.state = State::Running { woken: None, edited: None };
+        entry.state = State::Running {
+            woken: None,
+            edited: None,
+        };
         entry.floor = None;
         entry.parked = None;
         self.running += 1;
@@ -236,7 +241,9 @@ impl Queue {
     /// Says how a reconcile ended. A key that is not being reconciled stays as it is.
     pub fn finish(&mut self, key: &Key, finish: Finish) {
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let State::Running { woken, edited } = entry.state else { return };
+        let State::Running { woken, edited } = entry.state else {
+            return;
+        };
         self.running = self.running.saturating_sub(1);
         match finish {
             Finish::Again { at, lane, pace } => {
@@ -296,7 +303,11 @@ impl Queue {
         if self.running >= self.max_running {
             return None;
         }
-        Lane::ALL.into_iter().filter_map(|lane| self.head(lane)).map(|(due, _)| due).min()
+        Lane::ALL
+            .into_iter()
+            .filter_map(|lane| self.head(lane))
+            .map(|(due, _)| due)
+            .min()
     }
 
     /// How many are due and have not begun, by lane.
@@ -323,24 +334,21 @@ impl Queue {
 
     /// Lets a key ask, and puts it where it belongs now.
     fn ask(&mut self, key: &Key, wish: Wish, change: impl FnOnce(&mut Entry)) {
-        match self.entries.get_mut(key) {
-            Some(entry) => {
-                change(entry);
-                if matches!(entry.state, State::Running { .. }) {
-                    return;
-                }
+        if let Some(entry) = self.entries.get_mut(key) {
+            change(entry);
+            if matches!(entry.state, State::Running { .. }) {
+                return;
             }
-            None => {
-                let entry = Entry {
-                    state: State::Running { woken: None, edited: None },
-                    wish,
-                    floor: None,
-                    parked: None,
-                    failures: 0,
-                    waits: 0,
-                };
-                self.entries.insert(key.clone(), entry);
-            }
+        } else {
+            let entry = Entry {
+                state: State::New,
+                wish,
+                floor: None,
+                parked: None,
+                failures: 0,
+                waits: 0,
+            };
+            self.entries.insert(key.clone(), entry);
         }
         self.line_up(key);
     }
@@ -353,7 +361,7 @@ impl Queue {
         let left = match entry.state {
             State::Waiting { lane: now, place } if (now, place.0) == (lane, due) => return,
             State::Waiting { lane, place } => Some((lane, place)),
-            State::Running { .. } => None,
+            State::New | State::Running { .. } => None,
         };
         self.arrivals += 1;
         let place = (due, self.arrivals);
@@ -427,7 +435,11 @@ mod tests {
     }
 
     fn again(at: Timestamp, pace: Pace) -> Finish {
-        Finish::Again { at, lane: Lane::Convergence, pace }
+        Finish::Again {
+            at,
+            lane: Lane::Convergence,
+            pace,
+        }
     }
 
     /// A queue in which `web` has just failed and is to come back at `at(60)`.
@@ -447,7 +459,9 @@ mod tests {
         queue.wake(&key("early"), Lane::Convergence, at(1));
         queue.wake(&key("deleted"), Lane::Deletion, at(3));
         queue.wake(&key("edited"), Lane::Edit, at(3));
-        let order: Vec<_> = std::iter::from_fn(|| popped(&mut queue, at(3))).map(|(name, _)| name).collect();
+        let order: Vec<_> = std::iter::from_fn(|| popped(&mut queue, at(3)))
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(order, ["edited", "deleted", "early", "late", "drift"]);
     }
 
@@ -457,7 +471,9 @@ mod tests {
         for name in ["c", "a", "b"] {
             queue.wake(&key(name), Lane::Drift, at(0));
         }
-        let order: Vec<_> = std::iter::from_fn(|| popped(&mut queue, at(0))).map(|(name, _)| name).collect();
+        let order: Vec<_> = std::iter::from_fn(|| popped(&mut queue, at(0)))
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(order, ["c", "a", "b"]);
     }
 
@@ -477,9 +493,23 @@ mod tests {
         assert!(queue.pop(at(0)).is_some());
         queue.wake(&key("web"), Lane::Convergence, at(1));
         assert_eq!(queue.pop(at(1)), None);
-        queue.finish(&key("web"), Finish::Again { at: at(43_200), lane: Lane::Drift, pace: Pace::Settled });
+        queue.finish(
+            &key("web"),
+            Finish::Again {
+                at: at(43_200),
+                lane: Lane::Drift,
+                pace: Pace::Settled,
+            },
+        );
         assert_eq!(popped(&mut queue, at(1)), Some(("web".to_owned(), Lane::Convergence)));
-        queue.finish(&key("web"), Finish::Again { at: at(43_200), lane: Lane::Drift, pace: Pace::Settled });
+        queue.finish(
+            &key("web"),
+            Finish::Again {
+                at: at(43_200),
+                lane: Lane::Drift,
+                pace: Pace::Settled,
+            },
+        );
         assert_eq!(queue.pop(at(2)), None, "one wake is one more reconcile");
     }
 

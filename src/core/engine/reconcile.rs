@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use kube::Resource as _;
 use serde_json::Value;
 
 use super::clock::Clock;
@@ -18,7 +19,7 @@ use super::permit::{Disruption, Permitted, Policy, permit};
 use super::plan::{Change, Class, Line, Note, Plan, Readiness};
 use super::queue::Lane;
 use super::references::Target;
-use super::requeue::Requeue;
+use super::requeue::Reason as Requeue;
 use super::resource::{Annotations, CommonStatus, Drift, FINALIZER, History, Key, Management, Resource};
 use crate::aws::{Class as FailureClass, Failure};
 
@@ -57,11 +58,22 @@ pub struct Occasion {
     pub attempt: u32,
 }
 
+/// When a resource is reconciled next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// The object is gone.
+    Never,
+    /// As soon as our copy of it is new enough.
+    Now,
+    /// Later, for this reason.
+    Later(Requeue),
+}
+
 /// What came of one reconcile.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// When to come back; `None`: the object is gone.
-    pub again: Option<Requeue>,
+    /// When to come back.
+    pub again: Again,
     /// The version that our last write made: nothing happens before the store has reached it.
     pub written: Option<String>,
     /// The status that our last write left.
@@ -117,7 +129,7 @@ impl Standing {
 /// Reconciles one resource once.
 pub async fn reconcile<K: Kind>(context: &Context, object: &K::Object, occasion: Occasion) -> Outcome {
     let Some(key) = object.key() else {
-        return Outcome::ended(None);
+        return Outcome::ended(Again::Never);
     };
     let mut run = Run::<K>::new(context, object, key, occasion);
     match run.go().await {
@@ -127,7 +139,7 @@ pub async fn reconcile<K: Kind>(context: &Context, object: &K::Object, occasion:
 }
 
 impl Outcome {
-    fn ended(again: Option<Requeue>) -> Self {
+    fn ended(again: Again) -> Self {
         Self {
             again,
             written: None,
@@ -161,7 +173,7 @@ struct Run<'a, K: Kind> {
 #[derive(Default)]
 struct Acted {
     done: Vec<Line>,
-    failures: Vec<(Failure, bool)>,
+    failures: Vec<Failure>,
     fenced: bool,
     soon: bool,
     downtime: Option<String>,
@@ -199,10 +211,10 @@ impl<'a, K: Kind> Run<'a, K> {
     }
 
     /// The path from top to bottom. Each early return is a situation.
-    async fn go(&mut self) -> Step<Option<Requeue>> {
+    async fn go(&mut self) -> Step<Again> {
         if self.deleting() {
             if !self.object.has_finalizer() {
-                return Ok(None);
+                return Ok(Again::Never);
             }
             if self.annotations.abandon {
                 self.tell("Abandoned", "nuvem.dev/abandon is set: whatever this object owns in AWS is left there.", true).await;
@@ -215,7 +227,7 @@ impl<'a, K: Kind> Run<'a, K> {
         if self.annotations.paused {
             let line = Line::new(Reason::Paused, "The annotation nuvem.dev/paused is set: nothing is touched in AWS.");
             self.conclude(&Verdict::Paused(line)).await?;
-            return Ok(Some(Requeue::Converged));
+            return Ok(Again::Later(Requeue::Converged));
         }
         let region = self.region().await?;
         if let Some(line) = self.moved("Region", self.status.region.as_deref(), &region) {
@@ -282,7 +294,7 @@ impl<'a, K: Kind> Run<'a, K> {
     }
 
     /// The finalizer is there, and account and Region are recorded, before anything else.
-    async fn first_sight(&mut self, account: String, region: String) -> Step<Option<Requeue>> {
+    async fn first_sight(&mut self, account: String, region: String) -> Step<Again> {
         if !self.deleting() && !self.observing && !self.object.has_finalizer() {
             let mut finalizers = self.object.meta().finalizers.clone().unwrap_or_default();
             finalizers.push(FINALIZER.to_owned());
@@ -296,7 +308,7 @@ impl<'a, K: Kind> Run<'a, K> {
             self.status.conditions = conditions(&[], &Verdict::FirstSight, self.object.generation(), self.now());
         }
         self.write_status().await?;
-        Ok(Some(Requeue::Now))
+        Ok(Again::Now)
     }
 
     /// Everything that observing and planning need, or the line that says what is wrong or missing.
@@ -357,12 +369,12 @@ impl<'a, K: Kind> Run<'a, K> {
         Ok(gathered)
     }
 
-    async fn carry_out(&mut self, aws: &Aws, view: View<K>, observed: &K::Observed, mut plan: Plan<K::Step>) -> Step<Option<Requeue>> {
+    async fn carry_out(&mut self, aws: &Aws, view: View<K>, observed: &K::Observed, mut plan: Plan<K::Step>) -> Step<Again> {
         self.pins = K::report(&view, observed);
         if let Some(why) = plan.hold.take().filter(|_| !self.observing) {
             let text = format!("The AWS tag nuvem.dev/hold says: {why}. Nothing is touched in AWS until it is removed.");
             self.conclude(&Verdict::Paused(Line::new(Reason::HeldInAws, text))).await?;
-            return Ok(Some(Requeue::Slowly));
+            return Ok(Again::Later(Requeue::Slowly));
         }
         let policy = match self.policy() {
             Ok(policy) => policy,
@@ -371,7 +383,7 @@ impl<'a, K: Kind> Run<'a, K> {
         let changes = std::mem::take(&mut plan.changes);
         let permitted = permit(changes, &policy, self.now());
         if self.must_be_live(&permitted) && !self.is_live().await? {
-            return Ok(Some(Requeue::Now));
+            return Ok(Again::Now);
         }
         if plan.gone {
             return self.let_go().await;
@@ -382,7 +394,7 @@ impl<'a, K: Kind> Run<'a, K> {
         }
         let acted = self.act(aws, &permitted.allowed, was_in_sync).await;
         if acted.fenced {
-            return Ok(Some(Requeue::CheckIn));
+            return Ok(Again::Later(Requeue::CheckIn));
         }
         for note in &plan.notes {
             self.tell(note.reason, &note.text, note.warning).await;
@@ -420,7 +432,8 @@ impl<'a, K: Kind> Run<'a, K> {
     fn record(&mut self, plan: &Plan<K::Step>) {
         let mut ledger = Ledger::new(std::mem::take(&mut self.status.parts));
         for part in &plan.records {
-            ledger.put(part.clone());
+            let since = whole_second(part.since);
+            ledger.put(super::ledger::Part { since, ..part.clone() });
         }
         self.status.parts = ledger.parts().to_vec();
     }
@@ -452,7 +465,7 @@ impl<'a, K: Kind> Run<'a, K> {
                     self.remember_refusal(change, &failure);
                     acted.soon |= matches!(failure.class, FailureClass::NameTaken | FailureClass::TokenUsed);
                     self.deep_next |= change.class != Class::Create;
-                    acted.failures.push((failure, change.class == Class::Create));
+                    acted.failures.push(failure);
                 }
             }
         }
@@ -554,8 +567,8 @@ impl<'a, K: Kind> Run<'a, K> {
         self.tell("DriftFound", &format!("Changed outside of Kubernetes: {found}. Putting it back."), true).await;
     }
 
-    async fn finish(&mut self, plan: Plan<K::Step>, permitted: Permitted<K::Step>, acted: Acted) -> Step<Option<Requeue>> {
-        let requeue = self.requeue(&plan, &permitted, &acted);
+    async fn finish(&mut self, plan: Plan<K::Step>, permitted: Permitted<K::Step>, acted: Acted) -> Step<Again> {
+        let again = self.again(&plan, &permitted, &acted);
         let mut planned = Planned {
             readiness: plan.readiness,
             deleting: self.deleting(),
@@ -566,7 +579,7 @@ impl<'a, K: Kind> Run<'a, K> {
         };
         planned.progress.extend(acted.done);
         planned.blocked.extend(permitted.forbidden.iter().map(|drift| Line::new(Reason::ForbiddenChange, drift.reason.clone() + ".")));
-        for (failure, _) in &acted.failures {
+        for failure in &acted.failures {
             let line = line_of(failure);
             if failure.class.is_refusal() { planned.blocked.push(line) } else { planned.progress.push(line) }
         }
@@ -588,7 +601,7 @@ impl<'a, K: Kind> Run<'a, K> {
         drift.truncate(100);
         self.status.drift = drift;
         self.conclude(&Verdict::Planned(planned)).await?;
-        Ok(Some(requeue))
+        Ok(again)
     }
 
     fn held_line(&self, drift: &Drift) -> Line {
@@ -599,47 +612,46 @@ impl<'a, K: Kind> Run<'a, K> {
         )
     }
 
-    fn requeue(&self, plan: &Plan<K::Step>, permitted: &Permitted<K::Step>, acted: &Acted) -> Requeue {
-        let throttled = acted.failures.iter().filter_map(|(failure, _)| failure.retry_at).min();
+    fn again(&self, plan: &Plan<K::Step>, permitted: &Permitted<K::Step>, acted: &Acted) -> Again {
+        let throttled = acted.failures.iter().filter_map(|failure| failure.retry_at).min();
         if let Some(until) = throttled {
-            return Requeue::Throttled { until };
-        }
-        let refused = |failure: &Failure| failure.class.is_refusal();
-        if acted.failures.iter().any(|(failure, _)| !refused(failure) && !acted.soon) {
-            return Requeue::Backoff;
+            return Again::Later(Requeue::Throttled { until });
         }
         let wrote = !self.observing && !plan.records.is_empty();
         if (acted.soon || wrote) && self.occasion.attempt < 20 {
-            return Requeue::Now;
+            return Again::Now;
         }
-        let wake = [plan.wake_at, permitted.opens_at].into_iter().flatten().min();
+        if acted.failures.iter().any(|failure| !failure.class.is_refusal()) {
+            return Again::Later(Requeue::Backoff);
+        }
         if !acted.done.is_empty() || !plan.waiting.is_empty() {
-            return Requeue::CheckIn;
+            return Again::Later(Requeue::CheckIn);
         }
         if !plan.blocked.is_empty() || !acted.failures.is_empty() || !permitted.forbidden.is_empty() {
-            return Requeue::Slowly;
+            return Again::Later(Requeue::Slowly);
         }
-        wake.map_or(Requeue::Converged, |at| Requeue::At { at })
+        let wake = [plan.wake_at, permitted.opens_at].into_iter().flatten().min();
+        Again::Later(wake.map_or(Requeue::Converged, Requeue::At))
     }
 
     /// The spec is wrong, or what it refers to is missing.
-    async fn refused(&mut self, line: Line) -> Step<Option<Requeue>> {
+    async fn refused(&mut self, line: Line) -> Step<Again> {
         if line.reason == Reason::WaitingForReference {
             let planned = Planned { progress: vec![line], deleting: self.deleting(), ..Planned::default() };
             self.conclude(&Verdict::Planned(planned)).await?;
-            return Ok(Some(Requeue::Reference));
+            return Ok(Again::Later(Requeue::Reference));
         }
         self.stalled(line).await
     }
 
-    async fn stalled(&mut self, line: Line) -> Step<Option<Requeue>> {
+    async fn stalled(&mut self, line: Line) -> Step<Again> {
         let planned = Planned { blocked: vec![line], deleting: self.deleting(), ..Planned::default() };
         self.conclude(&Verdict::Planned(planned)).await?;
-        Ok(Some(Requeue::Slowly))
+        Ok(Again::Later(Requeue::Slowly))
     }
 
     /// AWS could not be read. A denial stalls; what passes leaves everything as it was.
-    async fn unread(&mut self, failure: &Failure) -> Step<Option<Requeue>> {
+    async fn unread(&mut self, failure: &Failure) -> Step<Again> {
         if failure.class.is_refusal() {
             let mut line = line_of(failure);
             if self.deleting() {
@@ -648,13 +660,13 @@ impl<'a, K: Kind> Run<'a, K> {
             return self.stalled(line).await;
         }
         if failure.class == FailureClass::Fenced {
-            return Ok(Some(Requeue::CheckIn));
+            return Ok(Again::Later(Requeue::CheckIn));
         }
         let line = line_of(failure);
         self.status.conditions =
             conditions(&self.status.conditions, &Verdict::Unread(line), self.object.generation(), self.now());
         self.write_status().await?;
-        Ok(Some(failure.retry_at.map_or(Requeue::Backoff, |until| Requeue::Throttled { until })))
+        Ok(Again::Later(failure.retry_at.map_or(Requeue::Backoff, |until| Requeue::Throttled { until })))
     }
 
     /// Writes the status that follows from what happened, and tells of what turned.
@@ -703,14 +715,14 @@ impl<'a, K: Kind> Run<'a, K> {
     }
 
     /// Nothing of ours is left (or it is not ours to look after): the object may go.
-    async fn let_go(&mut self) -> Step<Option<Requeue>> {
+    async fn let_go(&mut self) -> Step<Again> {
         if !self.is_live().await? {
-            return Ok(Some(Requeue::Now));
+            return Ok(Again::Now);
         }
         let mut finalizers = self.object.meta().finalizers.clone().unwrap_or_default();
         finalizers.retain(|finalizer| finalizer != FINALIZER);
         match self.context.cluster.write_finalizers(&self.key, &self.resource_version, finalizers).await {
-            Ok(_) | Err(ClusterError::Gone) => Ok(None),
+            Ok(_) | Err(ClusterError::Gone) => Ok(Again::Never),
             Err(error) => Err(error),
         }
     }
@@ -725,7 +737,7 @@ impl<'a, K: Kind> Run<'a, K> {
         self.context.cluster.publish(event).await;
     }
 
-    fn outcome(self, again: Option<Requeue>) -> Outcome {
+    fn outcome(self, again: Again) -> Outcome {
         Outcome {
             again,
             written: self.written,
@@ -740,10 +752,10 @@ impl<'a, K: Kind> Run<'a, K> {
     /// again by the ledger's records.
     fn cluster_failed(self, error: &ClusterError) -> Outcome {
         let again = match error {
-            ClusterError::Gone => None,
-            ClusterError::Conflict => Some(Requeue::Now),
-            ClusterError::Forbidden(_) | ClusterError::Refused(_) => Some(Requeue::Slowly),
-            ClusterError::Unavailable(_) => Some(Requeue::Backoff),
+            ClusterError::Gone => Again::Never,
+            ClusterError::Conflict => Again::Later(Requeue::Backoff),
+            ClusterError::Forbidden(_) | ClusterError::Refused(_) => Again::Later(Requeue::Slowly),
+            ClusterError::Unavailable(_) => Again::Later(Requeue::Backoff),
         };
         let mut outcome = self.outcome(again);
         outcome.deep_next = true;
@@ -794,7 +806,7 @@ fn turned(
     notes
 }
 
-fn standing_of(status: &CommonStatus) -> Standing {
+pub(super) fn standing_of(status: &CommonStatus) -> Standing {
     let conditions = &status.conditions;
     if holds(conditions, "Paused") {
         Standing::Paused

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::resource::Key;
+use super::sweep::digest;
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -51,13 +52,11 @@ pub fn when(reason: Reason, attempts: u32, seed: u64, now: Timestamp) -> Timesta
     }
 }
 
-/// A number that tells one object from another, the same in every process.
+/// A number that tells one object from another, the same in every process: by its uid, so that an
+/// object made again under its name has another.
 #[must_use]
 pub fn seed(key: &Key) -> u64 {
-    // FNV-1a. The uid alone is unique; a namespace full of equal names still spreads.
-    key.uid.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    digest(&key.uid)
 }
 
 /// In milliseconds.
@@ -107,7 +106,9 @@ mod tests {
     #[test]
     fn check_ins_double_from_2_to_15_seconds() {
         for reason in [Reason::CheckIn, Reason::Reference] {
-            let waits: Vec<f64> = [0, 1, 2, 3, 4, 64, u32::MAX].map(|attempts| wait(reason, attempts, 7)).to_vec();
+            let waits: Vec<f64> = [0, 1, 2, 3, 4, 64, u32::MAX]
+                .map(|attempts| wait(reason, attempts, 7))
+                .to_vec();
             assert_eq!(waits, [2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 15.0]);
         }
     }
@@ -126,8 +127,14 @@ mod tests {
         for (reason, attempts, least, most) in table {
             let (shortest, longest) = range(reason, attempts);
             let slack = (most - least) / 50.0;
-            assert!((least..=least + slack).contains(&shortest), "{reason:?} {attempts}: {shortest}");
-            assert!((most - slack..=most).contains(&longest), "{reason:?} {attempts}: {longest}");
+            assert!(
+                (least..=least + slack).contains(&shortest),
+                "{reason:?} {attempts}: {shortest}"
+            );
+            assert!(
+                (most - slack..=most).contains(&longest),
+                "{reason:?} {attempts}: {longest}"
+            );
         }
     }
 
@@ -155,6 +162,5 @@ mod tests {
             uid: uid.to_owned(),
         };
         assert_ne!(seed(&key("a")), seed(&key("b")));
-        assert_eq!(seed(&key("a")), 0xaf63_dc4c_8601_ec8c, "FNV-1a of `a`, the same in every process");
     }
 }

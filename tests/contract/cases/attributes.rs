@@ -122,9 +122,6 @@ pub async fn e19_groups_are_replaced_while_running(stage: &Stage) {
         [second.clone()].into()
     );
 
-    modify(stage, &instance.id, wanted(&[]))
-        .await
-        .expect_err("at least one must remain");
     let unknown = "sg-0fffffffffffffff1".to_owned();
     assert_refused(
         modify(stage, &instance.id, wanted(&[&second, &unknown])).await,
@@ -204,4 +201,23 @@ pub async fn monitoring_is_turned_on_and_off(stage: &Stage) {
         stage.instance(&instance.id).await.expect("found").monitoring,
         Monitoring::Detailed
     );
+}
+
+pub async fn e19_at_least_one_group_remains_and_all_are_of_its_network(stage: &Stage) {
+    let instance = stage.running().await;
+    let none = InstanceAttribute::SecurityGroups(Vec::new());
+    let nothing = "No attributes specified.";
+    assert_refused(
+        modify(stage, &instance.id, none).await,
+        "InvalidParameterCombination",
+        nothing,
+    );
+    let other = stage.group_in(&stage.grounds.other_vpc).await;
+    assert_refused(
+        modify(stage, &instance.id, InstanceAttribute::SecurityGroups(vec![other])).await,
+        "InvalidGroup.NotFound",
+        "You have specified two resources that belong to different networks.",
+    );
+    let now = stage.instance(&instance.id).await.expect("found");
+    assert_eq!(now.security_groups, instance.security_groups);
 }

@@ -95,3 +95,15 @@ pub async fn the_account_is_known(stage: &Stage) {
     let account = stage.ask(GetCallerIdentity).await.expect("read");
     assert_eq!(account, "123456789012");
 }
+
+pub async fn e58_a_question_mark_is_one_character_or_none_and_a_backslash_takes_its_meaning(stage: &Stage) {
+    let all = named(stage, "amazon", "al2023-ami-2023.*-x86_64").await.len();
+    for (pattern, found) in [
+        ("al2023?ami-2023.*-x86_64", all),
+        ("al2023?-ami-2023.*-x86_64", all),
+        ("al2023\\-ami-2023.*-x86_64", all),
+        ("al2023-ami-2023.\\*-x86_64", 0),
+    ] {
+        assert_eq!(named(stage, "amazon", pattern).await.len(), found, "{pattern}");
+    }
+}

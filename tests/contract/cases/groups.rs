@@ -46,7 +46,7 @@ pub async fn e49_some_names_are_refused(stage: &Stage) {
         stage.ask(named(name)).await.expect_err(name);
     }
     let mut nowhere = named(&stage.name());
-    nowhere.vpc_id = "vpc-0ffffffffffffffff".to_owned();
+    "vpc-0ffffffffffffffff".clone_into(&mut nowhere.vpc_id);
     let words = "The vpc ID 'vpc-0ffffffffffffffff' does not exist";
     assert_refused(stage.ask(nowhere).await, "InvalidVpcID.NotFound", words);
 }

@@ -72,7 +72,7 @@ pub async fn e28_type_and_image_must_have_the_same_architecture(stage: &Stage) {
     let words = "of the specified instance type does not match the architecture 'arm64'";
     assert_refused(stage.ask(spec.clone()).await, "InvalidParameterValue", words);
     spec.client_token = stage.name();
-    spec.instance_type = "t4g.micro".to_owned();
+    "t4g.micro".clone_into(&mut spec.instance_type);
     stage.running_as(spec).await;
 }
 
@@ -156,4 +156,13 @@ pub async fn a_launch_without_subnet_and_groups_is_in_the_default_vpc_with_its_d
         (8, "gp3", false)
     );
     assert_eq!((volume.iops, volume.throughput), (Some(3000), Some(125)));
+}
+
+pub async fn e28_group_and_subnet_must_be_of_the_same_network(stage: &Stage) {
+    let group = stage.group_in(&stage.grounds.other_vpc).await;
+    let mut spec = stage.spec();
+    spec.security_group_ids = vec![group.clone()];
+    let subnet = spec.subnet_id.clone().expect("a subnet");
+    let words = format!("Security group {group} and subnet {subnet} belong to different networks.");
+    assert_refused(stage.ask(spec).await, "InvalidParameter", &words);
 }

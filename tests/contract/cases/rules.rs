@@ -199,3 +199,71 @@ pub async fn rules_of_every_sort_are_read_back_as_given(stage: &Stage) {
         .expect("revoked");
     assert_eq!(stage.seen_group(&id).await.expect("found").egress, Rules::new());
 }
+
+pub async fn e50_protocols_and_ports_are_kept_in_aws_own_words(stage: &Stage) {
+    let id = stage.group().await;
+    let rule = |protocol: &str, from_port, to_port| Rule {
+        protocol: protocol.to_owned(),
+        from_port,
+        to_port,
+        peer: network("10.0.0.0/8"),
+    };
+    let wanted = rules(
+        &id,
+        [
+            rule("6", Some(22), Some(22)),
+            rule("17", Some(53), Some(53)),
+            rule("-1", Some(1), Some(2)),
+        ],
+    );
+    stage.ask(AuthorizeSecurityGroupIngress(wanted)).await.expect("allowed");
+    let kept = rules(
+        &id,
+        [
+            rule("tcp", Some(22), Some(22)),
+            rule("udp", Some(53), Some(53)),
+            rule("-1", None, None),
+        ],
+    );
+    assert_eq!(ingress(stage, &id).await, kept.rules);
+}
+
+pub async fn e50_ports_that_make_no_sense_are_refused(stage: &Stage) {
+    let id = stage.group().await;
+    for (from_port, to_port) in [
+        (Some(90), Some(80)),
+        (Some(-1), Some(80)),
+        (Some(80), Some(65_536)),
+        (None, None),
+    ] {
+        let rule = Rule {
+            from_port,
+            to_port,
+            ..tcp(0, network("10.0.0.0/8"))
+        };
+        let (status, code, _) = refusal(stage.ask(AuthorizeSecurityGroupIngress(rules(&id, [rule]))).await);
+        assert_eq!(
+            (status, code.as_str()),
+            (400, "InvalidParameterValue"),
+            "{from_port:?} {to_port:?}"
+        );
+    }
+    assert_eq!(ingress(stage, &id).await, Rules::new());
+}
+
+pub async fn a_rule_names_only_groups_of_its_network(stage: &Stage) {
+    let (id, other) = (stage.group().await, stage.group_in(&stage.grounds.other_vpc).await);
+    let across = rules(&id, [tcp(22, Peer::Group(other))]);
+    assert_refused(
+        stage.ask(AuthorizeSecurityGroupIngress(across)).await,
+        "InvalidGroup.NotFound",
+        "You have specified two resources that belong to different networks.",
+    );
+    let unknown = rules(&id, [tcp(22, Peer::Group("sg-0ffffffffffffffff".to_owned()))]);
+    let words = "The security group 'sg-0ffffffffffffffff' does not exist";
+    assert_refused(
+        stage.ask(AuthorizeSecurityGroupIngress(unknown)).await,
+        "InvalidGroup.NotFound",
+        words,
+    );
+}

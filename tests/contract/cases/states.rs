@@ -1,7 +1,8 @@
 //! The states of an instance.
 
 use super::nuvem_core::aws::ec2::{
-    Instance, InstanceState, Select, SelectInstances, StartInstances, StopInstances, TerminateInstances,
+    DeleteSecurityGroup, Instance, InstanceState, ModifyVolume, Select, SelectInstances, StartInstances, StopInstances,
+    TerminateInstances,
 };
 use super::stage::{AT_ONCE, FOR_EVER, Stage, assert_refused, refusal};
 
@@ -56,7 +57,7 @@ pub async fn e08_a_launched_instance_is_pending_and_then_running(stage: &Stage) 
 
 pub async fn e08_a_launch_may_die_after_its_answer(stage: &Stage) {
     let mut spec = stage.spec();
-    spec.instance_type = "t3.nano".to_owned();
+    "t3.nano".clone_into(&mut spec.instance_type);
     stage
         .turn(|dials| {
             dials.transition = FOR_EVER;
@@ -180,6 +181,33 @@ pub async fn e14_a_malformed_id_is_told_apart_from_an_unknown_one(stage: &Stage)
         "InvalidInstanceID.Malformed",
         "Invalid id: \"foo\"",
     );
+    let group = stage
+        .ask(DeleteSecurityGroup {
+            group_id: "foo".to_owned(),
+        })
+        .await;
+    assert_refused(
+        group,
+        "InvalidGroupId.Malformed",
+        "Invalid id: \"foo\" (expecting \"sg-...\")",
+    );
+    let mut launch = stage.spec();
+    "foo".clone_into(&mut launch.image_id);
+    assert_refused(
+        stage.ask(launch).await,
+        "InvalidAMIID.Malformed",
+        "Invalid id: \"foo\" (expecting \"ami-...\")",
+    );
+    let volume_id = "foo".to_owned();
+    let volume = ModifyVolume {
+        volume_id,
+        size_gib: Some(9),
+        volume_type: None,
+        iops: None,
+        throughput: None,
+    };
+    let words = "Value (foo) for parameter volumeId is invalid. Expected: 'vol-...'.";
+    assert_refused(stage.ask(volume).await, "InvalidParameterValue", words);
 }
 
 pub async fn e22_termination_protection_refuses_to_terminate(stage: &Stage) {
@@ -242,4 +270,30 @@ pub async fn e54_a_public_address_goes_at_stop_and_is_new_at_start(stage: &Stage
         "{after:?}"
     );
     assert_eq!(after.private_ip, before.private_ip);
+}
+
+pub async fn e10_an_instance_that_ran_before_can_be_stopped_while_it_starts(stage: &Stage) {
+    let id = stage.stopped().await.id;
+    slow(stage).await;
+    start(stage, &id).await.expect("started");
+    assert_eq!(state(stage, &id).await, InstanceState::Pending);
+    stop(stage, &id).await.expect("stopped");
+    assert_eq!(state(stage, &id).await, InstanceState::Stopping);
+    stage.calm().await;
+    assert_eq!(state(stage, &id).await, InstanceState::Stopped);
+}
+
+pub async fn e12_an_instance_is_terminated_from_any_state(stage: &Stage) {
+    let (stopping, stopped) = (stage.running().await.id, stage.stopped().await.id);
+    slow(stage).await;
+    stop(stage, &stopping).await.expect("stopped");
+    let pending = stage.ask(stage.spec()).await.expect("launched").id;
+    for id in [&pending, &stopping, &stopped] {
+        terminate(stage, id).await.expect("terminated");
+        assert_eq!(state(stage, id).await, InstanceState::ShuttingDown);
+    }
+    stage.calm().await;
+    for id in [&pending, &stopping, &stopped] {
+        assert_eq!(state(stage, id).await, InstanceState::Terminated);
+    }
 }

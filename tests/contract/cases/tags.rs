@@ -88,3 +88,14 @@ pub async fn e55_tags_are_set_changed_and_taken_away(stage: &Stage) {
     assert_eq!(stage.instance(&instance.id).await.expect("found").tags, own);
     assert_eq!(stage.volume(&volume).await.expect("found").tags, own);
 }
+
+pub async fn e55_no_keys_take_no_tags_away(stage: &Stage) {
+    let group = stage.group().await;
+    set(stage, &[&group], tags([("one", "1")])).await.expect("set");
+    let none = DeleteTags {
+        ids: vec![group.clone()],
+        keys: [].into(),
+    };
+    stage.ask(none).await.expect("nothing to do");
+    assert_eq!(tags_of(stage, &group).await, tags([("one", "1")]));
+}

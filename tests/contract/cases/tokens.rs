@@ -24,7 +24,7 @@ pub async fn e02_a_repeated_token_with_another_parameter_is_a_mismatch(stage: &S
     let spec = stage.spec();
     stage.ask(spec.clone()).await.expect("launched");
     let mut other_type = spec.clone();
-    other_type.instance_type = "t3.small".to_owned();
+    "t3.small".clone_into(&mut other_type.instance_type);
     let mut other_tags = spec;
     other_tags.tags.insert("one".to_owned(), "more".to_owned());
     for other in [other_type, other_tags] {

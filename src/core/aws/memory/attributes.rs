@@ -6,9 +6,10 @@ use super::super::ec2::{
     ModifyInstanceMetadataOptions, MonitorInstances, Monitoring, UnmonitorInstances,
 };
 use super::catalogue::architecture_of;
+use super::groups::different_networks;
 use super::instances::Instance;
 use super::launch::check_type;
-use super::refusals::{incorrect_state, invalid_value, refused};
+use super::refusals::{incorrect_state, invalid_combination, invalid_value, refused};
 use super::world::{Act, Site};
 use crate::secret::Secret;
 
@@ -118,15 +119,15 @@ impl Act for ModifyInstanceAttribute {
     }
 }
 
-/// E19: replaces all, and at least one must remain.
+/// E19: replaces all, and at least one must remain: no group at all looks like no attribute.
 fn set_groups(site: &mut Site<'_>, instance_id: &str, wanted: &[String]) -> Result<(), AwsError> {
     if wanted.is_empty() {
-        return Err(invalid_value("You must specify at least one security group."));
+        return Err(invalid_combination("No attributes specified."));
     }
     let Some(interface) = &site.instance(instance_id)?.interface else {
         return Ok(());
     };
-    let groups = site.groups_of_interface(wanted, &interface.vpc_id)?;
+    let groups = site.groups_of_interface(wanted, &interface.vpc_id, |_| different_networks())?;
     if let Some(interface) = &mut site.instance_mut(instance_id)?.interface {
         interface.groups = groups;
     }

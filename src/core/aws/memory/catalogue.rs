@@ -282,23 +282,32 @@ impl Act for DescribeImages {
     }
 }
 
-/// E58: `*` stands for any characters, `?` for one, and case counts.
+/// E58: `*` stands for any characters, `?` for one or none, a backslash takes the meaning from what
+/// follows, and case counts.
 fn matches_pattern(pattern: &str, text: &str) -> bool {
     let mut pattern_chars = pattern.chars();
-    let mut text_chars = text.chars();
-    match pattern_chars.next() {
+    let first = pattern_chars.next();
+    let rest = pattern_chars.as_str();
+    match first {
         None => text.is_empty(),
-        Some('*') => {
-            let rest = pattern_chars.as_str();
-            text.char_indices()
-                .map(|(at, _)| at)
-                .chain([text.len()])
-                .any(|at| text.get(at..).is_some_and(|tail| matches_pattern(rest, tail)))
-        }
-        Some(wanted) => text_chars.next().is_some_and(|found| {
-            (wanted == '?' || wanted == found) && matches_pattern(pattern_chars.as_str(), text_chars.as_str())
-        }),
+        Some('*') => matches_pattern(rest, text) || after_any(text).is_some_and(|tail| matches_pattern(pattern, tail)),
+        Some('?') => matches_pattern(rest, text) || after_any(text).is_some_and(|tail| matches_pattern(rest, tail)),
+        Some('\\') => match pattern_chars.next() {
+            None => text == "\\",
+            Some(literal) => text
+                .strip_prefix(literal)
+                .is_some_and(|tail| matches_pattern(pattern_chars.as_str(), tail)),
+        },
+        Some(literal) => text
+            .strip_prefix(literal)
+            .is_some_and(|tail| matches_pattern(rest, tail)),
     }
+}
+
+/// The text without its first character, if it has one.
+fn after_any(text: &str) -> Option<&str> {
+    let mut chars = text.chars();
+    chars.next().map(|_| chars.as_str())
 }
 
 impl Act for DescribeSubnets {
@@ -344,6 +353,11 @@ mod tests {
             ("al2023-ami-????.*", true),
             ("AL2023*", false),
             ("al2023-ami-2023.*-arm64", false),
+            ("al2023?-ami-*", true),
+            ("al20?23-ami-*", true),
+            ("al2023??ami-*-x86?64", true),
+            ("al2023-ami-\\*", false),
+            ("al2023\\-ami-*", true),
             ("", false),
         ] {
             assert_eq!(matches_pattern(pattern, name), matches, "{pattern}");

@@ -106,14 +106,16 @@ impl Site<'_> {
     }
 
     /// E52: what an interface may have: at most five groups, all of its own VPC.
-    pub(super) fn groups_of_interface(&self, ids: &[String], vpc_id: &str) -> Result<BTreeSet<String>, AwsError> {
+    pub(super) fn groups_of_interface(
+        &self,
+        ids: &[String],
+        vpc_id: &str,
+        of_another_network: impl Fn(&str) -> AwsError,
+    ) -> Result<BTreeSet<String>, AwsError> {
         let mut groups = BTreeSet::new();
         for id in ids {
             if self.group(id)?.vpc_id != vpc_id {
-                return Err(refused(
-                    "InvalidParameter",
-                    format!("Security group {id} and subnet belong to different networks."),
-                ));
+                return Err(of_another_network(id));
             }
             groups.insert(id.clone());
         }
@@ -125,6 +127,14 @@ impl Site<'_> {
         }
         Ok(groups)
     }
+}
+
+/// A group of another VPC than what it is put together with.
+pub(super) fn different_networks() -> AwsError {
+    refused(
+        "InvalidGroup.NotFound",
+        "You have specified two resources that belong to different networks.",
+    )
 }
 
 impl Act for DescribeSecurityGroups {

@@ -131,7 +131,15 @@ fn plan(site: &Site<'_>, request: &RunInstances) -> Result<Plan, AwsError> {
     } else {
         request.security_group_ids.clone()
     };
-    let groups = site.groups_of_interface(&wanted_groups, &subnet.vpc_id)?;
+    let groups = site.groups_of_interface(&wanted_groups, &subnet.vpc_id, |group_id| {
+        refused(
+            "InvalidParameter",
+            format!(
+                "Security group {group_id} and subnet {} belong to different networks.",
+                subnet.id
+            ),
+        )
+    })?;
     let volumes = volumes::planned(public, &request.root_volume)?;
     if let Some(user_data) = &request.user_data {
         attributes::check_user_data(user_data.reveal())?;

@@ -1,7 +1,8 @@
-//! VPCs, subnets and addresses. They are there from the beginning, and stay.
+//! VPCs, subnets, addresses and keys. VPCs and subnets are there from the beginning, and stay.
 
 use super::super::AwsError;
 use super::super::ec2::Subnet;
+use super::ACCOUNT;
 use super::catalogue::Marks;
 use super::refusals::Named;
 
@@ -119,6 +120,17 @@ impl Network {
             format!("{}.compute.amazonaws.com", self.region)
         };
         format!("ec2-{}.{domain}", public_ip.replace('.', "-"))
+    }
+
+    /// The key that a volume is encrypted with, which AWS shows by its ARN however it was named.
+    pub(super) fn key_arn(&self, key: Option<&str>) -> String {
+        let prefix = format!("arn:aws:kms:{}:{ACCOUNT}:", self.region);
+        match key {
+            None => format!("{prefix}alias/aws/ebs"),
+            Some(arn) if arn.starts_with("arn:") => arn.to_owned(),
+            Some(name) if name.contains('/') => format!("{prefix}{name}"),
+            Some(id) => format!("{prefix}key/{id}"),
+        }
     }
 
     /// The next address within a network, as its last two bytes; the last is between 4 and 253.

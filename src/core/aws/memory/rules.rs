@@ -8,7 +8,7 @@ use super::super::ec2::{
     RevokeSecurityGroupEgress, RevokeSecurityGroupIngress, Rule, Rules, UpdateSecurityGroupRuleDescriptionsEgress,
     UpdateSecurityGroupRuleDescriptionsIngress,
 };
-use super::groups::Group;
+use super::groups::{Group, different_networks};
 use super::refusals::{Named, invalid_value, missing, refused};
 use super::world::{Act, Site};
 
@@ -27,7 +27,7 @@ impl Group {
 
 impl Site<'_> {
     /// The rules of a call as AWS understands them.
-    fn understood(&self, rules: Rules) -> Result<Rules, AwsError> {
+    fn understood(&self, vpc_id: &str, rules: Rules) -> Result<Rules, AwsError> {
         if rules.is_empty() {
             return Err(missing("IpPermissions"));
         }
@@ -40,7 +40,10 @@ impl Site<'_> {
             {
                 return Err(invalid_value("Descriptions are at most 255 characters long."));
             }
-            understood.insert(self.canonical(rule)?, description.filter(|text| !text.is_empty()));
+            understood.insert(
+                self.canonical(vpc_id, rule)?,
+                description.filter(|text| !text.is_empty()),
+            );
         }
         // Rules that were written differently and mean the same have become one (E50).
         if understood.len() < number {
@@ -49,19 +52,19 @@ impl Site<'_> {
         Ok(understood)
     }
 
-    fn canonical(&self, rule: Rule) -> Result<Rule, AwsError> {
+    fn canonical(&self, vpc_id: &str, rule: Rule) -> Result<Rule, AwsError> {
         let protocol = protocol(&rule.protocol)?;
         let (from_port, to_port) = ports(&protocol, rule.from_port, rule.to_port)?;
         Ok(Rule {
             protocol,
             from_port,
             to_port,
-            peer: self.peer(rule.peer)?,
+            peer: self.peer(vpc_id, rule.peer)?,
         })
     }
 
     /// E50: 10.0.0.5/8 becomes 10.0.0.0/8.
-    fn peer(&self, peer: Peer) -> Result<Peer, AwsError> {
+    fn peer(&self, vpc_id: &str, peer: Peer) -> Result<Peer, AwsError> {
         let malformed = |text: &str| invalid_value(format!("CIDR block {text} is malformed"));
         Ok(match peer {
             Peer::Ipv4(text) => {
@@ -72,7 +75,12 @@ impl Site<'_> {
                 let network: Ipv6Net = text.parse().map_err(|_| malformed(&text))?;
                 Peer::Ipv6(network.trunc().to_string())
             }
-            Peer::Group(id) => Peer::Group(self.group(&id)?.id.clone()),
+            Peer::Group(id) => {
+                if self.group(&id)?.vpc_id != vpc_id {
+                    return Err(different_networks());
+                }
+                Peer::Group(id)
+            }
             Peer::PrefixList(id) => {
                 if self.region.catalogue.network.prefix_list() != id {
                     return Err(Named::PrefixList.unknown(&id));
@@ -84,8 +92,7 @@ impl Site<'_> {
 
     /// E50, E52: all of a call's rules or none.
     fn authorize(&mut self, wanted: GroupRules, direction: Direction) -> Result<(), AwsError> {
-        self.group(&wanted.group_id)?;
-        let rules = self.understood(wanted.rules)?;
+        let rules = self.understood(&self.group(&wanted.group_id)?.vpc_id, wanted.rules)?;
         let present = self.group_mut(&wanted.group_id)?.rules_mut(direction);
         if let Some(rule) = rules.keys().find(|rule| present.contains_key(rule)) {
             return Err(refused(
@@ -112,8 +119,9 @@ impl Site<'_> {
 
     /// E51: a missing rule is passed over in the default VPC; in others it fails all.
     fn revoke(&mut self, wanted: GroupRules, direction: Direction) -> Result<(), AwsError> {
-        let is_lenient = self.group(&wanted.group_id)?.vpc_id == self.region.catalogue.network.default_vpc();
-        let rules = self.understood(wanted.rules)?;
+        let vpc_id = &self.group(&wanted.group_id)?.vpc_id;
+        let is_lenient = vpc_id == self.region.catalogue.network.default_vpc();
+        let rules = self.understood(vpc_id, wanted.rules)?;
         let present = self.group_mut(&wanted.group_id)?.rules_mut(direction);
         if !is_lenient && rules.keys().any(|rule| !present.contains_key(rule)) {
             return Err(no_such_rule());
@@ -124,8 +132,7 @@ impl Site<'_> {
 
     /// An absent description takes the present one away.
     fn describe_rules(&mut self, wanted: GroupRules, direction: Direction) -> Result<(), AwsError> {
-        self.group(&wanted.group_id)?;
-        let rules = self.understood(wanted.rules)?;
+        let rules = self.understood(&self.group(&wanted.group_id)?.vpc_id, wanted.rules)?;
         let present = self.group_mut(&wanted.group_id)?.rules_mut(direction);
         if rules.keys().any(|rule| !present.contains_key(rule)) {
             return Err(no_such_rule());

@@ -162,8 +162,11 @@ impl Act for DeleteTags {
         self.ids.join(" ")
     }
 
-    /// E55: no keys at all mean all of them.
+    /// E55: to AWS, no keys at all are all of them; so such a call is never sent.
     fn act(self, site: &mut Site<'_>) -> Result<(), AwsError> {
+        if self.keys.is_empty() {
+            return Ok(());
+        }
         if self.ids.is_empty() {
             return Err(missing("resourceIdSet"));
         }
@@ -175,9 +178,7 @@ impl Act for DeleteTags {
         }
         for id in &self.ids {
             let tagged = site.tagged_mut(id)?;
-            tagged
-                .0
-                .retain(|key, _| !self.keys.is_empty() && !self.keys.contains(key));
+            tagged.0.retain(|key, _| !self.keys.contains(key));
         }
         Ok(())
     }

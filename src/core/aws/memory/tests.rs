@@ -272,6 +272,7 @@ fn a_mapping_of_another_device_adds_a_volume_to_the_root_e31() {
     let memory = Memory::new();
     let mut wanted = spec(&memory, "web");
     "/dev/sdf".clone_into(&mut wanted.root_volume.device);
+    wanted.root_volume.volume_type = Some("gp3".to_owned());
     assert_eq!(code(ask(&memory, wanted.clone())), "MissingParameter");
     wanted.root_volume.size_gib = Some(1);
     ask(&memory, wanted).expect("launched");

@@ -273,7 +273,11 @@ pub(super) struct Planned {
 pub(super) fn planned(public: &PublicImage, mapping: &RootVolumeLaunch) -> Result<Vec<Planned>, AwsError> {
     let image_root = public.image.root_device_name.clone().unwrap_or_default();
     let smallest = public.image.root_volume_gib.unwrap_or(1);
-    if mapping.device == image_root {
+    if mapping.device == image_root || asks_for_nothing(mapping) {
+        let mapping = &RootVolumeLaunch {
+            device: image_root,
+            ..mapping.clone()
+        };
         return Ok(vec![plan(mapping, "gp3", Some((smallest, &public.snapshot_id)))?]);
     }
     let root = Planned {
@@ -283,6 +287,16 @@ pub(super) fn planned(public: &PublicImage, mapping: &RootVolumeLaunch) -> Resul
         kms_key_id: None,
     };
     Ok(vec![root, plan(mapping, "gp2", None)?])
+}
+
+/// What asks for nothing is not sent at all, so the device that it names counts for nothing.
+fn asks_for_nothing(mapping: &RootVolumeLaunch) -> bool {
+    mapping.size_gib.is_none()
+        && mapping.volume_type.is_none()
+        && mapping.iops.is_none()
+        && mapping.throughput.is_none()
+        && mapping.encrypted.is_none()
+        && mapping.kms_key_id.is_none()
 }
 
 fn plan(mapping: &RootVolumeLaunch, default_type: &str, snapshot: Option<(i32, &str)>) -> Result<Planned, AwsError> {
@@ -319,7 +333,9 @@ impl Site<'_> {
                 created: self.now,
                 shape: one.shape,
                 encrypted: one.encrypted,
-                kms_key_id: one.kms_key_id,
+                kms_key_id: one
+                    .encrypted
+                    .then(|| self.region.catalogue.network.key_arn(one.kms_key_id.as_deref())),
                 modifications: Vec::new(),
                 tagged: Tagged::new(tags, self.now),
             };
@@ -384,10 +400,15 @@ impl Act for DescribeVolumesModifications {
     }
 
     fn act(self, site: &mut Site<'_>) -> Result<Option<VolumeModification>, AwsError> {
-        let volume = site.volume_mut(&self.volume_id)?;
-        Ok(volume.modifications.last().map(|latest| VolumeModification {
-            volume_id: self.volume_id.clone(),
+        // The id is a filter, which drops what is unknown (E13).
+        let latest = site
+            .region
+            .volumes
+            .get(&self.volume_id)
+            .and_then(|volume| volume.modifications.last());
+        Ok(latest.map(|latest| VolumeModification {
             state: latest.state.name().to_owned(),
+            volume_id: self.volume_id,
             status_message: None,
         }))
     }

@@ -90,7 +90,7 @@ pub struct Observed {
 }
 
 impl Observed {
-    fn new(at: Timestamp) -> Self {
+    pub(super) fn new(at: Timestamp) -> Self {
         Self {
             at,
             instance: Sight::None,
@@ -129,7 +129,7 @@ impl Observed {
 ///
 /// Whatever AWS refuses to show.
 pub async fn observe(aws: &Aws, view: &View<Ec2>) -> Result<Observed, Failure> {
-    let mut observed = Observed::new(aws.now());
+    let mut observed = Observed::new(aws.gate().now());
     (observed.instance, observed.others) = instance(aws, view).await?;
     match &view.goal {
         Goal::Present(desired) => present(aws, view, desired, &mut observed).await?,

@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a short queue is nothing to warn of
     signal.signal(signal.SIGTERM, _end)
     os.environ["MOTO_PORT"] = str(arguments.port)  # moto's Lambda calls its own server
     _serve(arguments.host, arguments.port)

@@ -21,6 +21,8 @@ class Dials:
     throttling: "on" applies the token buckets of throttle.py (E60).
     insufficient_capacity: instance types for which launch and start lack capacity (E27).
     die_from_pending: instance types whose launch is answered 200 and then dies (E8).
+    impaired: ids of instances whose status checks fail (E59).
+    retiring: ids of instances that AWS has announced to retire, until they are stopped (E59).
     """
 
     transition_seconds: float = 0.5
@@ -30,6 +32,8 @@ class Dials:
     throttling: str = "off"
     insufficient_capacity: list[str] = field(default_factory=list)
     die_from_pending: list[str] = field(default_factory=list)
+    impaired: list[str] = field(default_factory=list)
+    retiring: list[str] = field(default_factory=list)
 
     def changed(self, wanted: Any) -> Dials:
         """These dials with those of a JSON object applied; all of them or none."""
@@ -62,8 +66,14 @@ def _checked(dial: str, value: Any, default: Any) -> Any:
         if value not in ("on", "off"):
             raise DialError(f'{dial} is "on" or "off"; got {value!r}')
     elif not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise DialError(f"{dial} is a list of instance types; got {value!r}")
+        raise DialError(f"{dial} is a list of {_LISTED[dial]}; got {value!r}")
     return value
 
 
+_LISTED = {
+    "insufficientCapacity": "instance types",
+    "dieFromPending": "instance types",
+    "impaired": "instance ids",
+    "retiring": "instance ids",
+}
 DEFAULTS = Dials()

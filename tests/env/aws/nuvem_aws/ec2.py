@@ -22,6 +22,7 @@ from . import (
     profiles,
     security_group_rules,
     security_groups,
+    status,
     tags,
     volumes,
     wire,
@@ -35,7 +36,7 @@ Handler = Callable[[Region, dict[str, Any]], dict[str, Any]]
 
 _MODULES = (
     attributes, credits, images, instances, interfaces, launch, metadata, power, profiles, security_group_rules,
-    security_groups, tags, volumes,
+    security_groups, status, tags, volumes,
 )  # fmt: skip
 ACTIONS = (
     "AssociateIamInstanceProfile", "AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress",

@@ -64,13 +64,10 @@ class Filters:
     def __init__(self, region: Region, action: str, parameters: dict[str, Any], looks: dict[str, Look]):
         self._region = region
         self._looks = looks
-        self._wanted: list[tuple[str, list[str]]] = []
         check(parameters, model.documented_filters(action) | looks.keys())
-        for entry in parameters.get("Filters", []):
-            self._wanted.append((entry["Name"], entry["Values"]))
-
-    def __bool__(self) -> bool:
-        return bool(self._wanted)
+        self._wanted: list[tuple[str, list[str]]] = [
+            (entry["Name"], entry["Values"]) for entry in parameters.get("Filters", [])
+        ]
 
     def exact(self, name: str) -> list[str] | None:
         """The values of a filter where they have no wildcards, and so can be looked up in an index."""

@@ -1,4 +1,4 @@
-"""What can be read of instances, and detailed monitoring (E5, E12, E57..E59)."""
+"""What can be read of instances, and detailed monitoring (E5, E12, E57, E58)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import interfaces, lookup, metadata, pages, security_groups, tags, wire
-from .errors import invalid_parameter
 from .filters import Filters
 from .state import ACCOUNT, Instance, Interface, Region, Volume
 from .transitions import CODES
 from .wire import timestamp
-
-MOST_IDS_FOR_STATUS = 100
 
 
 def state(instance: Instance) -> dict[str, Any]:
@@ -25,7 +22,7 @@ def state(instance: Instance) -> dict[str, Any]:
 
 def _looks(region: Region) -> dict[str, Any]:
     """What each filter of DescribeInstances looks at."""
-    return _OWN_LOOKS | {
+    return OWN_LOOKS | {
         name: (lambda instance, look=look: [look(region, one) for one in interfaces.of(region, instance)])
         for name, look in _INTERFACE_LOOKS.items()
     } | {
@@ -36,7 +33,7 @@ def _looks(region: Region) -> dict[str, Any]:
     }  # fmt: skip
 
 
-_OWN_LOOKS = {
+OWN_LOOKS = {
     "architecture": lambda instance: instance.image.architecture,
     "availability-zone": lambda instance: instance.zone,
     "client-token": lambda instance: instance.client_token or None,
@@ -111,10 +108,10 @@ _VOLUME_LOOKS = {
 }
 
 
-def _chosen(region: Region, parameters: dict[str, Any], filters: Filters) -> list[Instance]:
+def chosen(region: Region, parameters: dict[str, Any], filters: Filters) -> list[Instance]:
     """The instances that a call names or filters, in order of creation."""
-    chosen = lookup.find_all(region, lookup.INSTANCE, parameters.get("InstanceIds", []))
-    candidates = chosen or _candidates(region, filters)
+    named = lookup.find_all(region, lookup.INSTANCE, parameters.get("InstanceIds", []))
+    candidates = named or _candidates(region, filters)
     return [one for one in candidates if lookup.visible(region, one) and filters.match(one)]
 
 
@@ -130,7 +127,7 @@ def _candidates(region: Region, filters: Filters) -> Iterable[Instance]:
 
 def describe_instances(region: Region, parameters: dict[str, Any]) -> dict[str, Any]:
     filters = Filters(region, "DescribeInstances", parameters, _looks(region))
-    found = _chosen(region, parameters, filters)
+    found = chosen(region, parameters, filters)
     page, token = pages.page("DescribeInstances", parameters, found, ids="InstanceIds")
     reservations = [
         {
@@ -278,51 +275,6 @@ def _describe_mapping(volume: Volume) -> dict[str, Any]:
     }
 
 
-# ---------------------------------------------------------------- DescribeInstanceStatus
-
-_PASSED = {"ok": "passed", "initializing": "initializing"}
-
-
-def _check_state(region: Region, instance: Instance) -> str:
-    """E59: the checks take a while after the start, and say nothing unless the instance runs."""
-    if instance.state != "running":
-        return "not-applicable"
-    young = region.now - instance.running_since < 2 * region.dials.transition_seconds
-    return "initializing" if young else "ok"
-
-
-def describe_instance_status(region: Region, parameters: dict[str, Any]) -> dict[str, Any]:
-    checked = _check_status_looks(region)
-    filters = Filters(region, "DescribeInstanceStatus", parameters, checked)
-    if len(parameters.get("InstanceIds", [])) > MOST_IDS_FOR_STATUS:
-        raise invalid_parameter("instanceIds", len(parameters["InstanceIds"]), "At most 100 instance IDs are allowed.")
-    everything = parameters.get("IncludeAllInstances", False)
-    found = [one for one in _chosen(region, parameters, filters) if everything or one.state == "running"]
-    page, token = pages.page("DescribeInstanceStatus", parameters, found, ids="InstanceIds")
-    return {"InstanceStatuses": [_describe_status(region, instance) for instance in page], "NextToken": token}
-
-
-def _check_status_looks(region: Region) -> dict[str, Any]:
-    looks = {name: _OWN_LOOKS[name] for name in ("availability-zone", "instance-state-code", "instance-state-name")}
-    for check in ("instance-status", "system-status"):
-        looks[f"{check}.status"] = lambda instance: _check_state(region, instance)
-        looks[f"{check}.reachability"] = lambda instance: _PASSED.get(_check_state(region, instance))
-    return looks
-
-
-def _describe_status(region: Region, instance: Instance) -> dict[str, Any]:
-    checks = _check_state(region, instance)
-    details = [{"Name": "reachability", "Status": _PASSED[checks]}] if checks in _PASSED else []
-    return {
-        "InstanceId": instance.id,
-        "AvailabilityZone": instance.zone,
-        "InstanceState": state(instance),
-        "InstanceStatus": {"Status": checks, "Details": details},
-        "SystemStatus": {"Status": checks, "Details": details},
-        "Events": [],
-    }
-
-
 # ---------------------------------------------------------------- monitoring
 
 
@@ -338,13 +290,13 @@ def settle_monitoring(region: Region, instance: Instance, settled: str) -> None:
 
 
 def _monitor(region: Region, parameters: dict[str, Any], under_way: str, settled: str) -> dict[str, Any]:
-    chosen = lookup.find_all(region, lookup.INSTANCE, parameters["InstanceIds"])
-    for instance in chosen:
+    named = lookup.find_all(region, lookup.INSTANCE, parameters["InstanceIds"])
+    for instance in named:
         if instance.monitoring not in (under_way, settled):
             instance.monitoring = under_way
             instance.rendered = None
             settle_monitoring(region, instance, settled)
-    described = [{"InstanceId": one.id, "Monitoring": {"State": one.monitoring}} for one in chosen]
+    described = [{"InstanceId": one.id, "Monitoring": {"State": one.monitoring}} for one in named]
     return {"InstanceMonitorings": described}
 
 

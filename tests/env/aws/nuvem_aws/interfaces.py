@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import random
+import itertools
 import secrets
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +13,8 @@ from .errors import AwsError, invalid_value
 from .filters import Filters
 from .state import ACCOUNT, Instance, Interface, Region, new_id
 from .wire import timestamp
+
+_public_addresses = map(ipaddress.IPv4Address, itertools.count(int(ipaddress.IPv4Address("54.64.0.1"))))
 
 
 def free_address(region: Region, subnet: moto_ec2.Subnet, wanted: str | None) -> str:
@@ -59,7 +61,8 @@ def launch(region: Region, instance: Instance, index: int, plan: dict[str, Any],
 
 
 def _public_address() -> str:
-    return f"54.{random.randint(64, 95)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+    """Each is given once: a random one would soon be given twice."""
+    return str(next(_public_addresses))
 
 
 def of(region: Region, instance: Instance) -> list[Interface]:
@@ -240,8 +243,9 @@ def modify_network_interface_attribute(region: Region, parameters: dict[str, Any
         interface.description = parameters["Description"].get("Value", "")
     else:
         raise AwsError("UnsupportedOperation", f"The local AWS does not offer {given[0]} of interfaces.")
-    if interface.instance_id:
-        region.instances[interface.instance_id].rendered = None
+    instance = region.instances.get(interface.instance_id or "")
+    if instance:
+        instance.rendered = None
     return {}
 
 

@@ -85,7 +85,7 @@ def _not_implemented(error: NotImplementedError) -> AwsError:
 
 def _refusal(environ: dict[str, Any], service: str, code: str, message: str, status: int) -> Answer:
     line = f"{status} {'Bad Request' if status == 400 else 'Internal Server Error'}"
-    if "HTTP_X_AMZ_TARGET" in environ or service in ("lambda",):
+    if "HTTP_X_AMZ_TARGET" in environ or service == "lambda":
         body = json.dumps({"__type": code, "message": message, "Message": message}).encode()
         return line, [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-ErrorType", code)], body
     body = (

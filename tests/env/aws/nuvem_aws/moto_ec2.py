@@ -103,6 +103,11 @@ def check_prefix_list(region: str, prefix_list_id: str) -> None:
         raise AwsError("InvalidPrefixListID.NotFound", message)
 
 
+def encrypts_by_default(region: str) -> bool:
+    """Whether EnableEbsEncryptionByDefault is in force."""
+    return backend(region).ebs_encryption_by_default
+
+
 def instance_profile(named: dict[str, str]) -> dict[str, str]:
     """E29: the profile that a launch names by name or ARN, with a role in it."""
     from moto.iam.models import iam_backends

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import lookup, moto_ec2, pages, security_groups, tags
-from .errors import AwsError, invalid_combination, invalid_parameter, invalid_value, missing_parameter
+from .errors import AwsError, invalid_combination, invalid_value, missing_parameter
 from .filters import Filters
 from .state import ACCOUNT, Region, Rule, SecurityGroup, new_id
 
@@ -123,8 +123,11 @@ def _wanted(region: Region, group: SecurityGroup, parameters: dict[str, Any], is
 
 
 def _description(text: str | None) -> str | None:
-    if text is not None and len(text) > 255:
-        raise invalid_parameter("description", text, "Descriptions are at most 255 characters long.")
+    if text and not security_groups.ALLOWED_TEXT.fullmatch(text):
+        raise invalid_value(
+            "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set: "
+            "a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"
+        )
     return text or None
 
 

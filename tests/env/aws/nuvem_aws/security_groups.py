@@ -11,7 +11,7 @@ from .errors import AwsError, dependency_violation, invalid_combination, invalid
 from .filters import Filters
 from .state import ACCOUNT, Region, Rule, SecurityGroup, new_id
 
-_NAME = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+ALLOWED_TEXT = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 _MEANING_OF_NAME = "Character sets beyond the allowed ones, or a length over 255 characters, are not supported."
 
 
@@ -98,9 +98,9 @@ def _check_names(name: str, description: str) -> None:
         raise AwsError("InvalidGroup.Reserved", "The security group 'default' is reserved")
     if name.startswith("sg-"):
         raise invalid_parameter("groupName", name, "Group names may not be in the format sg-*.")
-    if not _NAME.fullmatch(name):
+    if not ALLOWED_TEXT.fullmatch(name):
         raise invalid_parameter("groupName", name, _MEANING_OF_NAME)
-    if not _NAME.fullmatch(description):
+    if not ALLOWED_TEXT.fullmatch(description):
         raise invalid_parameter("GroupDescription", description, _MEANING_OF_NAME)
 
 

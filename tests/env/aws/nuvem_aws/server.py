@@ -27,8 +27,7 @@ class Application:
     def warm_up(self) -> None:
         """Loads what the first call would otherwise wait for."""
         self._moto.load()
-        parameters = {"Action": "DescribeInstances"}
-        self._ec2.answer(DEFAULT_REGION, parameters, {})
+        self._ec2.answer(DEFAULT_REGION, {"Action": "DescribeInstances"}, {})
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         status, headers, body = self._answer(environ)
@@ -43,7 +42,7 @@ class Application:
             return self._control.answer(environ["REQUEST_METHOD"], path, _body(environ))
         region, service = _scope(environ)
         if service == "ec2":
-            flat = wire.flat_parameters(_body(environ).decode(), environ.get("QUERY_STRING", ""))
+            flat = wire.flat_parameters(_body(environ).decode(errors="replace"), environ.get("QUERY_STRING", ""))
             return self._ec2.answer(region, flat, environ)
         if service == "ssm":
             ssm.seed(region)

@@ -159,6 +159,7 @@ class Instance(Resource):
     state: str = "pending"
     has_run: bool = False  # E10: a first `pending` cannot be stopped
     running_since: float = 0.0
+    moved: bool = False  # E59: stopped since AWS announced to retire its hardware
     state_reason: tuple[str, str] | None = None
     transition_reason: str = ""
     transition: int = 0  # counts state changes: a planned one that was overtaken does nothing

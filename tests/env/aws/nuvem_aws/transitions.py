@@ -64,6 +64,7 @@ def stop(region: Region, instance: Instance) -> None:
 
 def _stopped(region: Region, instance: Instance, moment: float) -> None:
     _enter(instance, "stopped")
+    instance.moved = instance.id in region.dials.retiring
     interfaces.take_public_addresses(region, instance)
 
 

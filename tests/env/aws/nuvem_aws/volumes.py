@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import lookup, pages, tags
+from . import lookup, moto_ec2, pages, tags
 from .errors import AwsError, invalid_combination, invalid_value, missing_parameter
 from .filters import Filters
 from .state import ACCOUNT, Instance, Modification, Region, Volume, new_id
@@ -96,10 +96,11 @@ def planned(region: Region, image: Any, mappings: list[dict[str, Any]]) -> dict[
             devices[device] = devices.get(device, {}) | mapping["Ebs"]
         elif "VirtualName" not in mapping:
             raise AwsError("InvalidBlockDeviceMapping", f"Device {device} has neither a volume nor a virtual name")
-    return {device: _plan(device, ebs, snapshots) for device, ebs in devices.items()}
+    by_default = moto_ec2.encrypts_by_default(region.name)
+    return {device: _plan(device, ebs, snapshots, by_default) for device, ebs in devices.items()}
 
 
-def _plan(device: str, ebs: dict[str, Any], snapshots: dict[str, int]) -> dict[str, Any]:
+def _plan(device: str, ebs: dict[str, Any], snapshots: dict[str, int], encrypted: bool) -> dict[str, Any]:
     snapshot = ebs.get("SnapshotId")
     if snapshot is not None and snapshot not in snapshots:
         raise AwsError("InvalidSnapshot.NotFound", f"The snapshot '{snapshot}' does not exist.")
@@ -116,7 +117,7 @@ def _plan(device: str, ebs: dict[str, Any], snapshots: dict[str, int]) -> dict[s
         "size": size,
         "type": kind,
         **performance(size, kind, ebs.get("Iops"), ebs.get("Throughput")),
-        "encrypted": ebs.get("Encrypted", False) or "KmsKeyId" in ebs,
+        "encrypted": encrypted or ebs.get("Encrypted", False) or "KmsKeyId" in ebs,
         "kms_key_id": ebs.get("KmsKeyId"),
         "snapshot_id": snapshot,
         # E36: true for what is mapped at launch, unless the call says otherwise.

@@ -30,6 +30,8 @@ DEFAULTS = {
     "throttling": "off",
     "insufficientCapacity": [],
     "dieFromPending": [],
+    "impaired": [],
+    "retiring": [],
 }
 
 

@@ -121,7 +121,8 @@ def test_E29_a_profile_is_associated_replaced_and_taken_away(ec2, launch, profil
 
 def test_a_subnet_without_room_launches_as_many_as_fit_or_none(ec2, ami, refused):
     vpc_id = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=vpc_id, CidrBlock="10.0.1.0/28")["Subnet"]["SubnetId"]  # 16, of which AWS keeps 5
+    sixteen = {"VpcId": vpc_id, "CidrBlock": "10.0.1.0/28", "AvailabilityZone": "us-east-1a"}  # of which AWS keeps five
+    subnet = ec2.create_subnet(**sixteen)["Subnet"]["SubnetId"]
     request = {"ImageId": ami, "InstanceType": "t3.micro", "SubnetId": subnet}
     with refused("InsufficientFreeAddressesInSubnet"):
         ec2.run_instances(MinCount=12, MaxCount=12, **request)

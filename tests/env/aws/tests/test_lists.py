@@ -181,6 +181,36 @@ def test_E59_filters_of_the_status(ec2, launch, settle):
     assert [one["InstanceId"] for one in found] == [ok]
 
 
+def test_E59_failed_checks(ec2, launch, dial, settle):
+    instance_id = launch(until="running")["InstanceId"]
+    dial(impaired=[instance_id])
+    assert status_of(ec2, instance_id) == [("running", "impaired", "impaired")]
+    found = ec2.describe_instance_status(Filters=where(**{"instance-status.reachability": "failed"}))[
+        "InstanceStatuses"
+    ]
+    assert [one["InstanceId"] for one in found] == [instance_id]
+
+
+def test_E59_a_retirement_is_announced_and_a_stop_completes_it(ec2, launch, dial, settle):
+    instance_id = launch(until="running")["InstanceId"]
+    dial(retiring=[instance_id])
+
+    def event() -> dict:
+        [shown] = ec2.describe_instance_status(InstanceIds=[instance_id], IncludeAllInstances=True)["InstanceStatuses"]
+        return shown["Events"][0]
+
+    assert event()["Code"] == "instance-retirement"
+    assert not event()["Description"].startswith("[Completed]")
+    assert event()["NotBefore"]
+    found = ec2.describe_instance_status(Filters=where(**{"event.code": "instance-retirement"}))["InstanceStatuses"]
+    assert [one["InstanceId"] for one in found] == [instance_id]
+    ec2.stop_instances(InstanceIds=[instance_id])
+    settle()
+    ec2.start_instances(InstanceIds=[instance_id])
+    settle()
+    assert event()["Description"].startswith("[Completed]")
+
+
 def test_E59_at_most_100_ids(ec2, refused):
     with refused("InvalidParameterValue"):
         ec2.describe_instance_status(InstanceIds=[f"i-{n:017x}" for n in range(101)])

@@ -91,6 +91,8 @@ def test_E50_twice_in_a_call_is_refused(ec2, group, refused):
         allow("10.0.0.1"),
         allow("fd00::/8"),
         {"IpProtocol": "tcp", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]},
+        {**SSH, "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "naïve"}]},
+        {**SSH, "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "x" * 256}]},
         {"IpProtocol": "nonsense", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]},
         SSH,
     ],

@@ -121,3 +121,12 @@ def test_what_moto_lacks_in_another_service_is_a_400_and_no_page(client):
     with pytest.raises(ClientError) as raised:
         client("ssm").get_calendar_state(CalendarNames=["x"])
     assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+@pytest.mark.parametrize(
+    ("service", "call"),
+    [("rds", "describe_db_instances"), ("lambda", "list_functions"), ("iam", "list_roles"), ("kms", "list_keys"),
+     ("logs", "describe_log_groups"), ("resourcegroupstaggingapi", "get_resources")],
+)  # fmt: skip
+def test_services_of_later_issues_load_with_the_pinned_packages(client, service, call):
+    getattr(client(service), call)()

@@ -156,3 +156,13 @@ def test_E7_not_found_of_a_write_did_nothing(ec2, launch, dial, clock, refused, 
         getattr(ec2, deed)(InstanceIds=[instance_id])
     clock.advance(10)
     assert state_of(instance_id) == "running"
+
+
+def test_E1_of_many_calls_at_once_with_one_token_one_launches(ec2, ami):
+    from concurrent.futures import ThreadPoolExecutor
+
+    request = {"ImageId": ami, "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1, "ClientToken": "t"}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: ec2.run_instances(**request), range(40)))
+    assert len({answer["Instances"][0]["InstanceId"] for answer in answers}) == 1
+    assert len(ids(ec2.describe_instances())) == 1

@@ -149,6 +149,12 @@ def test_the_root_as_the_launch_asked_for_it(ec2, launch):
     assert shown["SnapshotId"].startswith("snap-")
 
 
+def test_encryption_by_default_counts_for_launches(ec2, launch):
+    ec2.enable_ebs_encryption_by_default()
+    launch()
+    assert ec2.describe_volumes()["Volumes"][0]["Encrypted"] is True
+
+
 def test_filters_of_volumes(ec2, launch):
     instance_id = launch()["InstanceId"]
     launch()
