@@ -145,15 +145,15 @@ where
             return;
         };
         let version = object.meta().resource_version.clone().unwrap_or_default();
-        let deep = {
+        let (deep, rounds) = {
             let mut engine = lock(&operator.engine);
             if engine.is_stale(&ticket.key, &version) {
                 engine.park(&ticket, now);
                 return;
             }
-            engine.looks_deep(&ticket.key, now)
+            (engine.looks_deep(&ticket.key, now), engine.rounds(&ticket.key))
         };
-        let occasion = Occasion { lane: ticket.lane, deep, attempt: ticket.waits };
+        let occasion = Occasion { lane: ticket.lane, deep, rounds };
         let context = operator.context.clone();
         let mut task = tokio::spawn(async move { reconcile::<K>(&context, &object, occasion).await });
         let outcome = tokio::time::timeout(RECONCILE_DEADLINE, &mut task).await;

@@ -51,7 +51,13 @@ async fn publish(client: &Client, instance: &str, at: Timestamp, event: Event) {
     let key = event.key.clone();
     if let Err(error) = api.create(&PostParams::default(), &rendered(instance, at, event)).await {
         // In a namespace that is being deleted the API server takes no events any more.
-        tracing::debug!(resource = %key, "an event was not taken: {error}");
+        let terminating =
+            matches!(&error, kube::Error::Api(status) if status.code == 404 || status.message.contains("being terminated"));
+        if terminating {
+            tracing::debug!(resource = %key, "an event was not taken: {error}");
+        } else {
+            tracing::warn!(resource = %key, "an event was not taken: {error}");
+        }
     }
 }
 
@@ -60,7 +66,7 @@ fn rendered(instance: &str, at: Timestamp, event: Event) -> KubeEvent {
     let note: String = note.chars().take(NOTE_LIMIT).collect();
     KubeEvent {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}.", key.name)),
+            generate_name: Some(format!("{}-", key.name)),
             namespace: Some(key.namespace.clone()),
             ..ObjectMeta::default()
         },

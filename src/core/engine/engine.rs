@@ -44,6 +44,8 @@ struct Copy {
     standing: Standing,
     /// Whether a reconcile is under way: then a status may be our own, just written.
     running: bool,
+    /// How many reconciles in a row have followed at once on the one before.
+    rounds: u32,
     deep_next: bool,
     /// When what lists do not show is read next, whatever happens.
     deep_at: Timestamp,
@@ -88,7 +90,7 @@ impl Engine {
             self.names.insert(key.resource(), key.clone());
             self.copies.insert(
                 key.clone(),
-                Copy { own_status: Some(print.status), print, version, own_version: 0, standing, running: false, deep_next: false, deep_at },
+                Copy { own_status: Some(print.status), print, version, own_version: 0, standing, running: false, rounds: 0, deep_next: false, deep_at },
             );
             let lane = match (object.is_deleting(), settled) {
                 (true, _) => Lane::Deletion,
@@ -184,6 +186,12 @@ impl Engine {
         self.copies.get(key).is_some_and(|copy| copy.deep_next || now >= copy.deep_at)
     }
 
+    /// How many reconciles in a row have followed at once on the one before.
+    #[must_use]
+    pub fn rounds(&self, key: &Key) -> u32 {
+        self.copies.get(key).map_or(0, |copy| copy.rounds)
+    }
+
     /// Puts a ticket back until a newer copy of the object comes.
     pub fn park(&mut self, ticket: &Ticket, now: Timestamp) {
         if let Some(copy) = self.copies.get_mut(&ticket.key) {
@@ -209,6 +217,7 @@ impl Engine {
             copy.running = false;
             copy.standing = outcome.standing;
             copy.deep_next = outcome.deep_next;
+            copy.rounds = if outcome.again == Again::Now { copy.rounds.saturating_add(1) } else { 0 };
             if was_deep {
                 copy.deep_at = when(Reason::Converged, ticket.waits, seed(key), now);
             }
@@ -251,7 +260,8 @@ impl Engine {
                         let until = now.saturating_add(PARKED_FOR).unwrap_or(now);
                         Finish::Park { until }
                     }
-                    Some(_) | None => Finish::Again { at: now, lane: ticket.lane, pace: Pace::Waiting },
+                    // What follows at once has not waited: the check-ins after it begin anew.
+                    Some(_) | None => Finish::Again { at: now, lane: ticket.lane, pace: Pace::Settled },
                 };
             }
             Again::Later(reason) => reason,
@@ -260,9 +270,9 @@ impl Engine {
             Reason::Converged => (ticket.waits, Pace::Settled, Lane::Drift),
             Reason::At(_) => (0, Pace::Settled, Lane::Convergence),
             Reason::CheckIn | Reason::Reference => (ticket.waits, Pace::Waiting, after(ticket.lane)),
-            Reason::Backoff | Reason::Throttled { .. } | Reason::Slowly => {
-                (ticket.failures, Pace::Failed, after(ticket.lane))
-            }
+            // Being paced is no failure, and must not make a later one wait longer.
+            Reason::Throttled { .. } => (0, Pace::Waiting, after(ticket.lane)),
+            Reason::Backoff | Reason::Slowly => (ticket.failures, Pace::Failed, after(ticket.lane)),
         };
         let mut at = when(reason, attempts, seed(&ticket.key), now);
         if reason == Reason::Converged {

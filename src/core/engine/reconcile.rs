@@ -54,9 +54,12 @@ pub struct Occasion {
     pub lane: Lane,
     /// Whether to read what lists do not show, whatever the status says.
     pub deep: bool,
-    /// How many reconciles in a row have not come to an end.
-    pub attempt: u32,
+    /// How many reconciles in a row have followed at once on the one before.
+    pub rounds: u32,
 }
+
+/// After so many rounds at once something goes in circles: it goes on at the pace of a check-in.
+const MOST_ROUNDS: u32 = 20;
 
 /// When a resource is reconciled next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -617,8 +620,9 @@ impl<'a, K: Kind> Run<'a, K> {
         if let Some(until) = throttled {
             return Again::Later(Requeue::Throttled { until });
         }
-        let wrote = !self.observing && !plan.records.is_empty();
-        if (acted.soon || wrote) && self.occasion.attempt < 20 {
+        // A record that nothing waits for is bookkeeping: it needs no second look.
+        let wrote = !self.observing && !plan.records.is_empty() && !plan.waiting.is_empty();
+        if (acted.soon || wrote) && self.occasion.rounds < MOST_ROUNDS {
             return Again::Now;
         }
         if acted.failures.iter().any(|failure| !failure.class.is_refusal()) {

@@ -76,7 +76,7 @@ impl fmt::Display for Step {
                     Verb::Revoke => "revoke",
                     Verb::Describe => "describe",
                 };
-                write!(f, "{verb} {} of {}: {}", way(*direction), rules.group_id, shown(&rules.rules))
+                write!(f, "{verb} {} {}", way(*direction), shown(&rules.rules))
             }
         }
     }
@@ -266,7 +266,7 @@ mod tests {
             all_out(),
             &wanted,
             expect![[r"
-                authorize ingress of sg-1: tcp 22 10.0.0.0/8
+                authorize ingress tcp 22 10.0.0.0/8
             "]],
         );
     }
@@ -279,8 +279,8 @@ mod tests {
             all_out(),
             &wanted,
             expect![[r"
-                authorize ingress of sg-1: tcp 22 10.0.0.0/8
-                revoke ingress of sg-1: tcp 3389 0.0.0.0/0
+                authorize ingress tcp 22 10.0.0.0/8
+                revoke ingress tcp 3389 0.0.0.0/0
             "]],
         );
     }
@@ -293,7 +293,7 @@ mod tests {
             all_out(),
             &wanted,
             expect![[r"
-                revoke egress of sg-1: all 0.0.0.0/0
+                revoke egress all 0.0.0.0/0
             "]],
         );
     }
@@ -316,7 +316,7 @@ mod tests {
             all_out(),
             &wanted,
             expect![[r"
-                describe ingress of sg-1: tcp 22 10.0.0.0/8
+                describe ingress tcp 22 10.0.0.0/8
             "]],
         );
     }

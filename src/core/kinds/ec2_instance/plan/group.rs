@@ -145,10 +145,7 @@ fn mend(
         plan.changes.push(Change {
             part: PART,
             field: field.to_owned(),
-            summary: format!(
-                "Setting the rules of {} ({field}): missing {}; too many {}",
-                group.id, difference.to, difference.from
-            ),
+            summary: format!("Setting the rules of {}: {}", group.id, steps_as_text(&difference.steps)),
             from: difference.from,
             to: difference.to,
             class: Class::InPlace,
@@ -179,6 +176,10 @@ fn mend(
             ends_downtime: false,
         });
     }
+}
+
+fn steps_as_text(steps: &[security_group::Step]) -> String {
+    steps.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn wanted_tags(view: &View<Ec2>, desired: &Desired, incarnation: u32) -> Tags {

@@ -290,8 +290,8 @@ fn a_group_is_recorded_then_created_then_filled() {
     case.observed.group = Some(group());
     case.observed.image = image();
     case.check(expect![[r#"
-        InPlace network.securityGroup.egress: all 0.0.0.0/0 → none: Setting the rules of sg-1 (network.securityGroup.egress): missing none; too many all 0.0.0.0/0
-          revoke egress of sg-1: all 0.0.0.0/0
+        InPlace network.securityGroup.egress: all 0.0.0.0/0 → none: Setting the rules of sg-1: revoke egress all 0.0.0.0/0
+          revoke egress all 0.0.0.0/0
         record securityGroup.0 Living sg-1
         record instance.0 Recorded -
         wait Creating: The instance is about to be launched.
