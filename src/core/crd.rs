@@ -6,7 +6,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 
 /// A CRD as it is committed and installed:
 ///
-/// - no `nullable`, which the derive prints for every `Option`: null is not a value here;
+/// - no `nullable` and no null among the words of an enum, which the derive prints for every
+///   `Option`: null is not a value here;
 /// - `status` begins as `{observedGeneration: -1}`, so that a new object never counts as done;
 /// - Helm keeps it when the chart is uninstalled, since deleting it deletes what is in AWS.
 #[must_use]
@@ -27,6 +28,9 @@ pub fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
 
 fn finish(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    if let Some(words) = &mut schema.enum_ {
+        words.retain(|word| !word.0.is_null());
+    }
     // The API server warns of formats that it does not know.
     if schema.format.as_deref().is_some_and(|format| format.starts_with("uint")) {
         schema.format = None;

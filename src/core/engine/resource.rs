@@ -85,7 +85,10 @@ pub struct CommonSpec {
     /// The AWS Region, for example eu-west-1. Default: the annotation nuvem.dev/region of the namespace, then the
     /// operator's own --region. It is recorded in status.region at first sight and cannot change afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32), regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$"))]
+    #[schemars(length(max = 32), extend("x-kubernetes-validations" = [{
+        "rule": r"self.matches('^[a-z]{2}(-[a-z]+)+-[0-9]+$')",
+        "message": "write an AWS Region, for example eu-west-1"
+    }]))]
     pub region: Option<String>,
     /// What happens in AWS when this object is deleted. Delete (default): what is owned is deleted too.
     /// Retain: it stays, tagged nuvem.dev/kept-from, and can be adopted again.

@@ -238,6 +238,19 @@ impl Scene {
         found.remove(0)
     }
 
+    /// Waits until an instance that the operator does not know runs.
+    pub fn until_running(&self, id: &str) {
+        self.eventually(SOON, &format!("{id} runs"), || match self.aws.instance(id).state {
+            state if state == "running" => Ok(()),
+            state => Err(state),
+        });
+    }
+
+    /// The cluster's id in AWS: by default the uid of `kube-system`.
+    pub fn cluster_id(&self) -> String {
+        self.kubectl.ok(&["get", "namespace", "kube-system", "--output", "jsonpath={.metadata.uid}"])
+    }
+
     /// The value of the tag `nuvem.dev/resource`.
     pub fn resource(&self, name: &str) -> String {
         format!("Ec2Instance/{}/{name}", self.namespace)

@@ -51,7 +51,10 @@ pub struct Ec2InstanceSpec {
     /// The instance type, for example t3.micro. Changing it stops and starts the instance, when spec.disruption allows.
     /// Absent only where nuvem.dev/adopt names an instance that exists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32), regex(pattern = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"))]
+    #[schemars(length(max = 32), extend("x-kubernetes-validations" = [{
+        "rule": r"self.matches('^[a-z][a-z0-9-]*\\.[a-z0-9-]+$')",
+        "message": "write an EC2 instance type, for example t3.micro"
+    }]))]
     pub instance_type: Option<String>,
     /// The EC2 key pair for SSH; only at launch.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,7 +93,10 @@ pub struct Ec2InstanceSpec {
 pub struct Image {
     /// An AMI's id, for example ami-0123456789abcdef0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32), regex(pattern = r"^ami-[0-9a-f]{8,17}$"))]
+    #[schemars(length(max = 32), extend("x-kubernetes-validations" = [{
+        "rule": r"self.matches('^ami-[0-9a-f]{8,17}$')",
+        "message": "write the id of an AMI, for example ami-0123456789abcdef0"
+    }]))]
     pub id: Option<String>,
     /// An SSM parameter whose value is an AMI's id; AWS publishes its newest images so.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,7 +112,10 @@ pub struct Image {
 #[serde(rename_all = "camelCase")]
 pub struct ImageFilter {
     /// Whose: an account's id, amazon, aws-marketplace or self.
-    #[schemars(length(max = 32), regex(pattern = r"^([0-9]{12}|amazon|aws-marketplace|aws-backup-vault|self)$"))]
+    #[schemars(length(max = 32), extend("x-kubernetes-validations" = [{
+        "rule": r"self.matches('^([0-9]{12}|amazon|aws-marketplace|aws-backup-vault|self)$')",
+        "message": "write an account id of twelve digits, amazon, aws-marketplace or self"
+    }]))]
     pub owner: String,
     /// Its name, with * and ? as wildcards, for example al2023-ami-2023.*-x86_64.
     #[schemars(length(min = 1, max = 128))]
@@ -194,7 +203,10 @@ pub struct Network {
 #[serde(rename_all = "camelCase")]
 pub struct Subnet {
     /// The subnet's id, for example subnet-0123456789abcdef0.
-    #[schemars(length(max = 32), regex(pattern = r"^subnet-[0-9a-f]{8,17}$"))]
+    #[schemars(length(max = 32), extend("x-kubernetes-validations" = [{
+        "rule": r"self.matches('^subnet-[0-9a-f]{8,17}$')",
+        "message": "write the id of a subnet, for example subnet-0123456789abcdef0"
+    }]))]
     pub id: String,
 }
 
@@ -202,7 +214,10 @@ pub struct Subnet {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct SecurityGroupId(#[schemars(length(max = 32), regex(pattern = r"^sg-[0-9a-f]{8,17}$"))] pub String);
+pub struct SecurityGroupId(#[schemars(length(max = 32), extend("x-kubernetes-validations" = [{
+        "rule": r"self.matches('^sg-[0-9a-f]{8,17}$')",
+        "message": "write the id of a security group, for example sg-0123456789abcdef0"
+    }]))] pub String);
 
 /// A security group of the instance's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -275,7 +290,10 @@ pub struct RuleSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct PrefixListId(#[schemars(length(max = 32), regex(pattern = r"^pl-[0-9a-f]{8,17}$"))] pub String);
+pub struct PrefixListId(#[schemars(length(max = 32), extend("x-kubernetes-validations" = [{
+        "rule": r"self.matches('^pl-[0-9a-f]{8,17}$')",
+        "message": "write the id of a prefix list, for example pl-63a5400a"
+    }]))] pub String);
 
 words! {
     /// What kind of traffic.
