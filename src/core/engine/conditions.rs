@@ -236,7 +236,11 @@ fn from_plan(previous: &[Condition], planned: &Planned, wanted: &mut Vec<Wanted>
     wanted.push(Wanted { kind: SYNCED, status: "False", line: line.clone() });
     if planned.observing {
         wanted.extend(ready(planned));
+    } else if usable && is_true(previous, READY) {
+        kept.push(READY);
     } else if usable {
+        // It was not usable before and is now, whatever else is still to be done.
+        wanted.extend(ready(planned));
         kept.push(READY);
     } else {
         let not_ready = planned
@@ -410,6 +414,19 @@ mod tests {
                 Reconciling=True Settling gen 2 since 200: AWS is starting i-1.
             "]],
         );
+    }
+
+    #[test]
+    fn what_becomes_usable_is_ready_although_something_else_stalls() {
+        let planned = Planned { readiness: usable(false), progress: waiting(), ..Planned::default() };
+        let down = conditions(&ready_and_synced(), &Verdict::Planned(planned), 2, at(150));
+        let blocked = vec![Line::new(Reason::NoCapacity, "Refused.")];
+        let planned = Planned { readiness: usable(true), blocked, ..Planned::default() };
+        check(&down, Verdict::Planned(planned), expect![[r#"
+            Ready=True Running gen 2 since 200: i-1 is running
+            Synced=False NoCapacity gen 2 since 150: Refused.
+            Stalled=True NoCapacity gen 2 since 200: Refused.
+        "#]]);
     }
 
     #[test]

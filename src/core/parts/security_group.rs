@@ -122,9 +122,9 @@ pub fn everything_to(peer: Peer) -> Rule {
 pub struct Difference {
     /// In which direction.
     pub direction: Direction,
-    /// What AWS has beyond or instead of what is wanted.
+    /// What AWS has.
     pub from: String,
-    /// What is wanted and missing.
+    /// What is wanted.
     pub to: String,
     /// The writes that mend it; what is missing is let through before anything is taken away.
     pub steps: Vec<Step>,
@@ -176,7 +176,7 @@ fn difference(group_id: &str, direction: Direction, present: &Rules, wanted: &Ru
     let (from, to) = if missing.is_empty() && surplus.is_empty() {
         ("other descriptions".to_owned(), shown(&renamed))
     } else {
-        (shown(&surplus), shown(&missing))
+        (shown(present), shown(wanted))
     };
     let step = |verb, rules: Rules| {
         let rules = GroupRules { group_id: group_id.to_owned(), rules };

@@ -14,4 +14,3 @@ pub mod xml;
 
 pub use manifest::{AL2023, Manifest, firewalled, web};
 pub use scene::Scene;
-pub use wait::eventually;

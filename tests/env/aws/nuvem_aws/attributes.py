@@ -6,7 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from . import instances, interfaces, launch_plan, lookup, moto_ec2, security_groups
-from .errors import AwsError, incorrect_state, missing_parameter, not_offered, wrong_architecture
+from .errors import (
+    AwsError,
+    incorrect_state,
+    invalid_combination,
+    missing_parameter,
+    no_attributes,
+    not_offered,
+    wrong_architecture,
+)
 from .state import Instance, Region
 
 # ---------------------------------------------------------------- reading
@@ -152,10 +160,9 @@ def modify_instance_attribute(region: Region, parameters: dict[str, Any]) -> dic
     if "Attribute" in parameters and parameters["Attribute"] not in [_WRITE.get(name, ("",))[0] for name in given]:
         given.append("Attribute")
     if len(given) > 1:
-        message = "Fields for multiple attribute types specified: " + ", ".join(given)
-        raise AwsError("InvalidParameterCombination", message)
+        raise invalid_combination("Fields for multiple attribute types specified: " + ", ".join(given))
     if not given:
-        raise missing_parameter("Attribute")
+        raise no_attributes()
     if instance.state in ("shutting-down", "terminated"):
         raise incorrect_state(f"The instance '{instance.id}' is not in a state that allows this operation.")
     write, value = _by_attribute(parameters) if given == ["Attribute"] else _by_name(parameters, given[0])

@@ -30,6 +30,16 @@ def missing_parameter(name: str) -> AwsError:
     return AwsError("MissingParameter", f"The request must contain the parameter {name}")
 
 
+def no_attributes() -> AwsError:
+    """E16, E19: an empty list is not sent at all, so no group looks like no attribute."""
+    return invalid_combination("No attributes specified.")
+
+
+def different_networks() -> AwsError:
+    """A group of another VPC than what it is put together with."""
+    return AwsError("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")
+
+
 def not_offered(what: str) -> AwsError:
     """AWS has it, this emulator does not: a clean refusal, so that nobody mistakes it for a success."""
     return AwsError("UnsupportedOperation", f"The local AWS does not offer {what}.")

@@ -22,7 +22,8 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
     if not re.search(r"[*?\\]", pattern):
         return pattern.__eq__
     parts = re.findall(r"\\.|\*|\?|[^\\*?]+|\\", pattern, re.DOTALL)
-    expression = "".join({"*": ".*", "?": "."}.get(part) or re.escape(part.removeprefix("\\")) for part in parts)
+    # AWS: a question mark is zero or one character.
+    expression = "".join({"*": ".*", "?": ".?"}.get(part) or re.escape(part.removeprefix("\\")) for part in parts)
     compiled = re.compile(expression, re.DOTALL)
     return lambda value: compiled.fullmatch(value) is not None
 

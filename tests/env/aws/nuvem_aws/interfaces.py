@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import lookup, moto_ec2, pages, security_groups, tags
-from .errors import AwsError, invalid_value
+from .errors import AwsError, different_networks, invalid_combination, invalid_value, no_attributes
 from .filters import Filters
 from .state import ACCOUNT, Instance, Interface, Region, new_id
 from .wire import timestamp
@@ -232,9 +232,10 @@ def modify_network_interface_attribute(region: Region, parameters: dict[str, Any
     """E16, E20: the way to change groups and source check where an instance has several interfaces."""
     interface = lookup.find_interface(region, parameters["NetworkInterfaceId"])
     given = [name for name in parameters if name not in ("NetworkInterfaceId", "DryRun")]
-    if len(given) != 1:
-        message = "Fields for multiple attribute types specified: " + ", ".join(given)
-        raise AwsError("InvalidParameterCombination" if given else "MissingParameter", message)
+    if not given:
+        raise no_attributes()
+    if len(given) > 1:
+        raise invalid_combination("Fields for multiple attribute types specified: " + ", ".join(given))
     if given == ["Groups"]:
         set_groups(region, interface, parameters["Groups"])
     elif given == ["SourceDestCheck"]:
@@ -252,5 +253,7 @@ def modify_network_interface_attribute(region: Region, parameters: dict[str, Any
 def set_groups(region: Region, interface: Interface, group_ids: list[str]) -> None:
     """E19: replaces all, and at least one must remain."""
     if not group_ids:
-        raise invalid_value("You must specify at least one security group.")
-    interface.group_ids = security_groups.check_for_interface(region, group_ids, interface.vpc_id)
+        raise no_attributes()
+    interface.group_ids = security_groups.check_for_interface(
+        region, group_ids, interface.vpc_id, lambda _: different_networks()
+    )

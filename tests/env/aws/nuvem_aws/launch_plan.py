@@ -177,9 +177,14 @@ def _interface(region: Region, given: dict[str, Any], subnet: Subnet, alone: boo
             "The associatePublicIPAddress parameter cannot be specified when launching with multiple network "
             "interfaces."
         )
+
+    def foreign(group_id: str) -> AwsError:
+        message = f"Security group {group_id} and subnet {subnet.id} belong to different networks."
+        return AwsError("InvalidParameter", message)
+
     return {
         "subnet": subnet,
-        "group_ids": security_groups.check_for_interface(region, groups, subnet.vpc_id),
+        "group_ids": security_groups.check_for_interface(region, groups, subnet.vpc_id, foreign),
         "private_ip": given.get("PrivateIpAddress"),
         "public_ip": given.get("AssociatePublicIpAddress", subnet.public_ip_on_launch and alone),
         "description": given.get("Description", ""),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import lookup, moto_ec2, pages, security_groups, tags
-from .errors import AwsError, invalid_combination, invalid_value, missing_parameter
+from .errors import AwsError, different_networks, invalid_combination, invalid_value, missing_parameter
 from .filters import Filters
 from .state import ACCOUNT, Region, Rule, SecurityGroup, new_id
 
@@ -60,7 +60,10 @@ def _referenced_group(region: Region, pair: dict[str, Any], vpc_id: str) -> str:
     if pair.get("UserId") not in (None, ACCOUNT):
         raise AwsError("InvalidGroup.NotFound", f"The security group '{pair.get('GroupId')}' does not exist")
     if pair.get("GroupId"):
-        return lookup.find_group(region, pair["GroupId"]).id
+        group = lookup.find_group(region, pair["GroupId"])
+        if group.vpc_id != vpc_id:
+            raise different_networks()
+        return group.id
     if pair.get("GroupName"):
         return security_groups.named(region, pair["GroupName"], vpc_id).id
     raise missing_parameter("IpPermissions.1.Groups.1.GroupId")

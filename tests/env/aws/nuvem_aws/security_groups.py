@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import lookup, moto_ec2, pages, tags
@@ -120,16 +120,17 @@ def _is_referenced(region: Region, group: SecurityGroup) -> bool:
     return any(rule.peer == ("group", group.id) and rule.group_id != group.id for rule in region.rules)
 
 
-def check_for_interface(region: Region, group_ids: Iterable[str], vpc_id: str) -> list[str]:
-    """E52: what an interface may have: at most five groups of its own VPC."""
+def check_for_interface(
+    region: Region, group_ids: Iterable[str], vpc_id: str, foreign: Callable[[str], AwsError]
+) -> list[str]:
+    """E52: at most five groups, all of the interface's own VPC; `foreign` refuses the others."""
     groups = lookup.find_all(region, lookup.GROUP, group_ids)
     if len(groups) > 5:
         message = "The maximum number of security groups per interface has been reached."
         raise AwsError("SecurityGroupsPerInterfaceLimitExceeded", message)
     for group in groups:
         if group.vpc_id != vpc_id:
-            message = f"Security group {group.id} and subnet belong to different networks."
-            raise AwsError("InvalidParameter", message)
+            raise foreign(group.id)
     return [group.id for group in groups]
 
 

@@ -29,8 +29,13 @@ def test_E16_two_attributes_in_a_call_are_refused_and_none_is_set(ec2, launch, r
 
 
 def test_E16_no_attribute_at_all_is_refused(ec2, launch, refused):
-    with refused("MissingParameter"):
-        ec2.modify_instance_attribute(InstanceId=launch()["InstanceId"])
+    instance = launch()
+    interface_id = instance["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    for nothing in ({}, {"Groups": []}):  # an empty list is not sent
+        with refused("InvalidParameterCombination", "No attributes specified."):
+            ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], **nothing)
+        with refused("InvalidParameterCombination", "No attributes specified."):
+            ec2.modify_network_interface_attribute(NetworkInterfaceId=interface_id, **nothing)
 
 
 @pytest.mark.parametrize("change", STOPPED_ONLY, ids=lambda change: next(iter(change)))
@@ -122,10 +127,16 @@ def test_E19_protection_and_shutdown_behaviour_of_the_launch_are_kept(ec2, launc
     assert read(ec2, instance_id, "instanceInitiatedShutdownBehavior") == {"Value": "terminate"}
 
 
-def test_E19_the_last_group_cannot_go_and_an_unknown_one_changes_nothing(ec2, launch, refused, instance_of):
+def test_E19_an_unknown_group_or_one_of_another_vpc_changes_nothing(ec2, launch, refused, instance_of):
     instance = launch()
-    with refused("InvalidGroup.NotFound"):
-        ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], Groups=["sg-00000000000000000"])
+    vpc_id = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    foreign = ec2.create_security_group(GroupName="g", Description="d", VpcId=vpc_id)["GroupId"]
+    for group_id, message in (
+        ("sg-00000000000000000", "The security group 'sg-00000000000000000' does not exist"),
+        (foreign, "You have specified two resources that belong to different networks."),
+    ):
+        with refused("InvalidGroup.NotFound", message):
+            ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], Groups=[group_id])
     assert instance_of(instance["InstanceId"])["SecurityGroups"] == instance["SecurityGroups"]
 
 

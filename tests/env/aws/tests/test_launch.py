@@ -227,7 +227,7 @@ def test_a_subnet_of_another_vpc_brings_that_vpc_s_default_group(ec2, launch, re
     assert [group["GroupName"] for group in instance["SecurityGroups"]] == ["default"]
     assert "PublicIpAddress" not in instance
     foreign = ec2.create_security_group(GroupName="g", Description="d")["GroupId"]
-    with refused("InvalidParameter"):
+    with refused("InvalidParameter", f"Security group {foreign} and subnet {subnet} belong to different networks."):
         launch(SubnetId=subnet, SecurityGroupIds=[foreign])
 
 

@@ -80,6 +80,8 @@ def test_E58_filters_are_joined_by_and_and_values_by_or(ec2, launch):
         (where(**{"tag:app": "SHOP"}), []),
         (where(**{"tag:app": "s*", "tag:tier": "?b"}), [b]),
         (where(**{"tag:app": "s?"}), []),
+        (where(**{"tag:app": ["shop?", "??mail"]}), [a, b, c]),  # zero characters or one
+        (where(**{"tag:app": "sho??p"}), [a, b]),
         (where(tag_key="tier"), [a, b, c]),
         (where(instance_state_name=["pending", "running"], **{"tag:app": "mail"}), [c]),
         (where(instance_state_name="stopped"), []),

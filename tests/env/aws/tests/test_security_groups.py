@@ -104,6 +104,14 @@ def test_E50_wrong_permissions_are_refused(ec2, group, refused, permission):
     assert described(ec2, group)["IpPermissions"] == []
 
 
+def test_E50_a_rule_names_only_groups_of_its_own_vpc(ec2, group, own_vpc, refused):
+    foreign = ec2.create_security_group(GroupName="web", Description="d", VpcId=own_vpc)["GroupId"]
+    permissions = [allow("10.0.0.0/8"), {**SSH, "UserIdGroupPairs": [{"GroupId": foreign}]}]
+    with refused("InvalidGroup.NotFound", "You have specified two resources that belong to different networks."):
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=permissions)
+    assert described(ec2, group)["IpPermissions"] == []
+
+
 def test_E51_the_reply_has_each_rule_s_id_good_for_revoke_and_descriptions(ec2, group):
     permissions = [allow("10.0.0.0/8", "192.168.0.0/16"), allow("0.0.0.0/0", FromPort=80, ToPort=80)]
     made = ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=permissions)["SecurityGroupRules"]
