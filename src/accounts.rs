@@ -24,7 +24,11 @@ impl OwnAccount {
     /// AWS through these clients; batched reads go through `reads`.
     #[must_use]
     pub fn new(clients: Clients, reads: Arc<Reads>) -> Self {
-        Self { clients, reads, account: OnceCell::new() }
+        Self {
+            clients,
+            reads,
+            account: OnceCell::new(),
+        }
     }
 
     /// Asked once: the credentials of a process do not move to another account.

@@ -50,7 +50,10 @@ async fn rendered(State(operator): State<Arc<Operator>>) -> impl IntoResponse {
     match metrics::render(&operator) {
         Ok(text) => (
             StatusCode::OK,
-            [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")],
+            [(
+                header::CONTENT_TYPE,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            )],
             text,
         ),
         Err(error) => (

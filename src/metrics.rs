@@ -1,4 +1,4 @@
-//! Metrics in OpenMetrics' text: read from the engine's own state at each scrape, so that nothing
+//! Metrics in `OpenMetrics`' text: read from the engine's own state at each scrape, so that nothing
 //! is counted twice.
 
 use std::fmt::Error;
@@ -44,6 +44,7 @@ struct Request {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[expect(clippy::struct_field_names, reason = "they are the names of the labels")]
 struct Bucket {
     account: String,
     region: String,
@@ -133,7 +134,10 @@ impl Snapshot {
         let help = "Things in AWS that carry this cluster's tags and belong to no object";
         let mut family = encoder.encode_descriptor("nuvem_orphans", help, None, MetricType::Gauge)?;
         for (scope, count) in self.0.orphans() {
-            let labels = Place { account: scope.account, region: scope.region };
+            let labels = Place {
+                account: scope.account,
+                region: scope.region,
+            };
             ConstGauge::new(wide(count)).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
@@ -148,7 +152,10 @@ impl Snapshot {
         let help = "Objects by how they stand";
         let mut family = encoder.encode_descriptor("nuvem_resources", help, None, MetricType::Gauge)?;
         for ((kind, standing), count) in standings {
-            let labels = Resources { kind, state: standing.name() };
+            let labels = Resources {
+                kind,
+                state: standing.name(),
+            };
             ConstGauge::new(wide(count)).encode(family.encode_family(&labels)?)?;
         }
         let help = "Objects that are due and have not begun";

@@ -33,7 +33,7 @@ const RECONCILE_DEADLINE: Duration = Duration::from_secs(45);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 
 /// How often Secrets that resources refer to are looked at where they may not be watched.
-const POLL: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_mins(1);
 
 /// When each listing of each account and Region was swept last.
 pub type SweepTimes = BTreeMap<(Scope, Listing), Timestamp>;
@@ -55,7 +55,8 @@ pub struct Operator {
 /// One kind's objects, and how to reconcile them.
 trait Controller: Send + Sync {
     fn kind(&self) -> &'static str;
-    fn watch(self: Arc<Self>, operator: Arc<Operator>, client: Client, namespaces: &[String]) -> BoxFuture<'static, ()>;
+    fn watch(self: Arc<Self>, operator: Arc<Operator>, client: Client, namespaces: &[String])
+    -> BoxFuture<'static, ()>;
     fn reconcile(self: Arc<Self>, operator: Arc<Operator>, ticket: Ticket) -> BoxFuture<'static, ()>;
     fn is_complete(&self) -> bool;
     fn regions(&self) -> BTreeSet<String>;
@@ -153,7 +154,11 @@ where
             }
             (engine.looks_deep(&ticket.key, now), engine.rounds(&ticket.key))
         };
-        let occasion = Occasion { lane: ticket.lane, deep, rounds };
+        let occasion = Occasion {
+            lane: ticket.lane,
+            deep,
+            rounds,
+        };
         let context = operator.context.clone();
         let mut task = tokio::spawn(async move { reconcile::<K>(&context, &object, occasion).await });
         let outcome = tokio::time::timeout(RECONCILE_DEADLINE, &mut task).await;
@@ -186,7 +191,12 @@ where
         K::Object::KIND
     }
 
-    fn watch(self: Arc<Self>, operator: Arc<Operator>, client: Client, namespaces: &[String]) -> BoxFuture<'static, ()> {
+    fn watch(
+        self: Arc<Self>,
+        operator: Arc<Operator>,
+        client: Client,
+        namespaces: &[String],
+    ) -> BoxFuture<'static, ()> {
         let apis = watch::apis(&client, namespaces);
         lock(&self.complete).0 = apis.len();
         let mut names: Vec<Option<String>> = namespaces.iter().cloned().map(Some).collect();
@@ -227,7 +237,7 @@ impl Operator {
             engine: Mutex::new(Engine::default()),
             context,
             gate,
-            reads: Arc::clone(&reads),
+            reads,
             controllers: vec![KindController::<nuvem_core::kinds::ec2_instance::Ec2>::new()],
             notify: Notify::new(),
             sweep_every,
@@ -236,7 +246,7 @@ impl Operator {
             leading: AtomicBool::new(false),
         });
         let waker = Arc::downgrade(&operator);
-        reads.set_notify(Box::new(move || {
+        operator.reads.set_notify(Box::new(move || {
             if let Some(operator) = waker.upgrade() {
                 operator.notify.notify_one();
             }
@@ -354,7 +364,11 @@ impl Operator {
             let now = self.now();
             lock(&self.engine).next(now)
         } {
-            let Some(controller) = self.controllers.iter().find(|controller| controller.kind() == ticket.key.kind) else {
+            let Some(controller) = self
+                .controllers
+                .iter()
+                .find(|controller| controller.kind() == ticket.key.kind)
+            else {
                 lock(&self.engine).gone(&ticket);
                 continue;
             };
@@ -372,10 +386,15 @@ impl Operator {
 
     fn until_next(&self) -> Duration {
         let now = self.now();
-        let next = [lock(&self.engine).next_at(), self.reads.next_due()].into_iter().flatten().min();
+        let next = [lock(&self.engine).next_at(), self.reads.next_due()]
+            .into_iter()
+            .flatten()
+            .min();
         let wait = next.map_or(SignedDuration::from_secs(60), |next| next.duration_since(now));
         // A little more than nothing: a time that has just passed must not spin.
-        Duration::try_from(wait).unwrap_or_default().max(Duration::from_millis(1))
+        Duration::try_from(wait)
+            .unwrap_or_default()
+            .max(Duration::from_millis(1))
     }
 
     /// Sweeps every account and Region that resources live in.
@@ -384,7 +403,11 @@ impl Operator {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            let regions: BTreeSet<String> = self.controllers.iter().flat_map(|controller| controller.regions()).collect();
+            let regions: BTreeSet<String> = self
+                .controllers
+                .iter()
+                .flat_map(|controller| controller.regions())
+                .collect();
             for region in regions {
                 self.sweep_region(&region).await;
             }

@@ -101,9 +101,20 @@ impl Run {
 
     fn start_log(&self) -> anyhow::Result<()> {
         // At debug and below the SDK and its HTTP client log whole requests, user data included.
-        const LOUD: [&str; 6] = ["aws_smithy_runtime", "aws_smithy_http", "aws_runtime", "aws_config", "hyper", "hyper_util"];
-        let mut filter = EnvFilter::try_new(&self.log_level)
-            .with_context(|| format!("--log-level {:?}: write error, warn, info, debug or trace", self.log_level))?;
+        const LOUD: [&str; 6] = [
+            "aws_smithy_runtime",
+            "aws_smithy_http",
+            "aws_runtime",
+            "aws_config",
+            "hyper",
+            "hyper_util",
+        ];
+        let mut filter = EnvFilter::try_new(&self.log_level).with_context(|| {
+            format!(
+                "--log-level {:?}: write error, warn, info, debug or trace",
+                self.log_level
+            )
+        })?;
         for target in LOUD {
             filter = filter.add_directive(format!("{target}=warn").parse()?);
         }
@@ -178,7 +189,9 @@ impl Run {
 }
 
 async fn connect() -> anyhow::Result<Client> {
-    let mut config = kube::Config::infer().await.context("no way to the Kubernetes API: neither a kubeconfig nor a pod's ServiceAccount")?;
+    let mut config = kube::Config::infer()
+        .await
+        .context("no way to the Kubernetes API: neither a kubeconfig nor a pod's ServiceAccount")?;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.write_timeout = Some(Duration::from_secs(10));
     Client::try_from(config).context("the Kubernetes configuration cannot be used")
@@ -187,7 +200,10 @@ async fn connect() -> anyhow::Result<Client> {
 /// The uid of `kube-system`: it tells clusters apart whatever their names.
 async fn home(client: &Client) -> anyhow::Result<String> {
     let api: Api<Namespace> = Api::all(client.clone());
-    let namespace = api.get("kube-system").await.context("the namespace kube-system cannot be read")?;
+    let namespace = api
+        .get("kube-system")
+        .await
+        .context("the namespace kube-system cannot be read")?;
     namespace.metadata.uid.context("the namespace kube-system has no uid")
 }
 

@@ -44,7 +44,11 @@ impl KubeCluster {
 #[async_trait]
 impl Cluster for KubeCluster {
     async fn live(&self, key: &Key) -> Result<Option<Value>, ClusterError> {
-        let object = self.api(key)?.get_opt(&key.name).await.map_err(|error| failed(&error))?;
+        let object = self
+            .api(key)?
+            .get_opt(&key.name)
+            .await
+            .map_err(|error| failed(&error))?;
         let same = object.filter(|object| object.metadata.uid.as_deref() == Some(key.uid.as_str()));
         same.map(|object| serde_json::to_value(object).map_err(|error| ClusterError::Unavailable(error.to_string())))
             .transpose()
@@ -80,7 +84,11 @@ impl Cluster for KubeCluster {
     }
 
     async fn write_status(&self, key: &Key, resource_version: &str, status: Value) -> Result<String, ClusterError> {
-        let patch = guarded(key, resource_version, &json!({"op": "add", "path": "/status", "value": status}))?;
+        let patch = guarded(
+            key,
+            resource_version,
+            &json!({"op": "add", "path": "/status", "value": status}),
+        )?;
         let written = self
             .api(key)?
             .patch_status(&key.name, &PatchParams::default(), &patch)
@@ -108,8 +116,13 @@ impl Cluster for KubeCluster {
     async fn namespace_region(&self, namespace: &str) -> Result<Option<String>, ClusterError> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let namespace = api.get_metadata_opt(namespace).await.map_err(|error| failed(&error))?;
-        let annotations = namespace.and_then(|namespace| namespace.metadata.annotations).unwrap_or_default();
-        Ok(annotations.get(REGION_ANNOTATION).filter(|region| !region.is_empty()).cloned())
+        let annotations = namespace
+            .and_then(|namespace| namespace.metadata.annotations)
+            .unwrap_or_default();
+        Ok(annotations
+            .get(REGION_ANNOTATION)
+            .filter(|region| !region.is_empty())
+            .cloned())
     }
 
     async fn crd_is_deleting(&self, crd: &str) -> Result<bool, ClusterError> {
@@ -127,7 +140,9 @@ fn texts_and_bytes(
     texts: BTreeMap<String, String>,
     bytes: BTreeMap<String, k8s_openapi::ByteString>,
 ) -> BTreeMap<String, Secret<Vec<u8>>> {
-    let texts = texts.into_iter().map(|(key, value)| (key, Secret::new(value.into_bytes())));
+    let texts = texts
+        .into_iter()
+        .map(|(key, value)| (key, Secret::new(value.into_bytes())));
     let bytes = bytes.into_iter().map(|(key, value)| (key, Secret::new(value.0)));
     texts.chain(bytes).collect()
 }

@@ -51,8 +51,7 @@ async fn publish(client: &Client, instance: &str, at: Timestamp, event: Event) {
     let key = event.key.clone();
     if let Err(error) = api.create(&PostParams::default(), &rendered(instance, at, event)).await {
         // In a namespace that is being deleted the API server takes no events any more.
-        let terminating =
-            matches!(&error, kube::Error::Api(status) if status.code == 404 || status.message.contains("being terminated"));
+        let terminating = matches!(&error, kube::Error::Api(status) if status.code == 404 || status.message.contains("being terminated"));
         if terminating {
             tracing::debug!(resource = %key, "an event was not taken: {error}");
         } else {
@@ -62,7 +61,12 @@ async fn publish(client: &Client, instance: &str, at: Timestamp, event: Event) {
 }
 
 fn rendered(instance: &str, at: Timestamp, event: Event) -> KubeEvent {
-    let Event { key, reason, note, warning } = event;
+    let Event {
+        key,
+        reason,
+        note,
+        warning,
+    } = event;
     let note: String = note.chars().take(NOTE_LIMIT).collect();
     KubeEvent {
         metadata: ObjectMeta {

@@ -123,7 +123,10 @@ impl Candidate {
     fn ours(&self, before: Option<Lease>, transitions: i32) -> Lease {
         let now = MicroTime(Timestamp::now());
         let metadata = before.as_ref().map_or_else(
-            || ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
+            || ObjectMeta {
+                name: Some(self.name.clone()),
+                ..ObjectMeta::default()
+            },
             |lease| lease.metadata.clone(),
         );
         let acquired = before

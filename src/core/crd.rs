@@ -15,7 +15,11 @@ pub fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let annotations = crd.metadata.annotations.get_or_insert_default();
     annotations.insert("helm.sh/resource-policy".to_owned(), "keep".to_owned());
     for version in &mut crd.spec.versions {
-        let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else {
+        let Some(schema) = version
+            .schema
+            .as_mut()
+            .and_then(|schema| schema.open_api_v3_schema.as_mut())
+        else {
             continue;
         };
         finish(schema);
@@ -32,10 +36,18 @@ fn finish(schema: &mut JSONSchemaProps) {
         words.retain(|word| !word.0.is_null());
     }
     // The API server warns of formats that it does not know.
-    if schema.format.as_deref().is_some_and(|format| format.starts_with("uint")) {
+    if schema
+        .format
+        .as_deref()
+        .is_some_and(|format| format.starts_with("uint"))
+    {
         schema.format = None;
     }
-    schema.properties.iter_mut().flatten().for_each(|(_, property)| finish(property));
+    schema
+        .properties
+        .iter_mut()
+        .flatten()
+        .for_each(|(_, property)| finish(property));
     match &mut schema.items {
         Some(JSONSchemaPropsOrArray::Schema(item)) => finish(item),
         Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(finish),

@@ -10,15 +10,28 @@ fn without_consent_an_adoption_is_refused_and_prints_the_command_that_gives_it()
     let scene = Scene::new("adopt");
     let found = scene.aws.launch("t3.micro");
     scene.until_running(&found.id);
-    scene.apply(&web().annotated("nuvem.dev/adopt", &found.id).image(json!({"id": found.image_id})));
+    scene.apply(
+        &web()
+            .annotated("nuvem.dev/adopt", &found.id)
+            .image(json!({"id": found.image_id})),
+    );
     let object = scene.until_stalled("web", "NotOwned");
     let message = object.message("Stalled");
-    let command = format!("aws ec2 create-tags --resources {} --tags Key=nuvem.dev/adoptable-by,Value=", found.id);
-    let (_, consent) = message.split_once(&command).unwrap_or_else(|| panic!("no command: {message}"));
+    let command = format!(
+        "aws ec2 create-tags --resources {} --tags Key=nuvem.dev/adoptable-by,Value=",
+        found.id
+    );
+    let (_, consent) = message
+        .split_once(&command)
+        .unwrap_or_else(|| panic!("no command: {message}"));
     assert_eq!(mutating(&scene.proxy.calls()), [] as [&str; 0]);
     assert!(scene.aws.instance(&found.id).tags.is_empty());
 
-    let consent = consent.split_whitespace().next().unwrap_or_default().trim_end_matches('.');
+    let consent = consent
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('.');
     assert!(consent.ends_with(&format!("/{}", scene.namespace)), "{consent}");
     scene.aws.tag(&found.id, "nuvem.dev/adoptable-by", consent);
     scene.annotate("web", "nuvem.dev/reconcile-at=1");
@@ -45,8 +58,15 @@ fn of_an_adopted_instance_absent_fields_stay_as_they_were_found() {
     let found = scene.aws.launch("t3.large");
     scene.until_running(&found.id);
     let cluster = scene.cluster_id();
-    scene.aws.tag(&found.id, "nuvem.dev/adoptable-by", &format!("{cluster}/{}", scene.namespace));
-    scene.aws.must("ModifyInstanceMetadataOptions", &[("InstanceId", &found.id), ("HttpTokens", "optional")]);
+    scene.aws.tag(
+        &found.id,
+        "nuvem.dev/adoptable-by",
+        &format!("{cluster}/{}", scene.namespace),
+    );
+    scene.aws.must(
+        "ModifyInstanceMetadataOptions",
+        &[("InstanceId", &found.id), ("HttpTokens", "optional")],
+    );
     scene.aws.must("MonitorInstances", &[("InstanceId.1", &found.id)]);
     scene.apply(
         &web()
@@ -55,11 +75,17 @@ fn of_an_adopted_instance_absent_fields_stay_as_they_were_found() {
     );
     scene.until_converged("web");
     let adopted = scene.instance("web");
-    assert_eq!((adopted.id.as_str(), adopted.instance_type.as_str()), (found.id.as_str(), "t3.large"));
+    assert_eq!(
+        (adopted.id.as_str(), adopted.instance_type.as_str()),
+        (found.id.as_str(), "t3.large")
+    );
     assert_eq!(adopted.all["metadataOptions"]["httpTokens"], "optional");
     assert_eq!(adopted.all["monitoring"]["state"], "enabled");
     scene.delete("web");
-    assert!(!scene.aws.instance(&found.id).lives(), "deletionPolicy: Delete is written out");
+    assert!(
+        !scene.aws.instance(&found.id).lives(),
+        "deletionPolicy: Delete is written out"
+    );
 }
 
 #[test]
@@ -69,7 +95,10 @@ fn an_instance_of_another_object_is_not_adopted() {
     let id = scene.instance("web").id;
     scene.apply(&web().named("thief").annotated("nuvem.dev/adopt", &id));
     let object = scene.until_stalled("thief", "NotOwned");
-    assert!(object.message("Stalled").contains(&scene.resource("web")), "names the owner: {object}");
+    assert!(
+        object.message("Stalled").contains(&scene.resource("web")),
+        "names the owner: {object}"
+    );
     assert_eq!(scene.instance("web").id, id);
 }
 

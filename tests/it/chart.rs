@@ -26,7 +26,13 @@ impl Helm<'_> {
 
     fn ok(&self, arguments: &[&str]) -> String {
         let ran = self.tried(arguments);
-        assert!(ran.succeeded(), "helm {}: {}{}", arguments.join(" "), ran.stdout, ran.stderr);
+        assert!(
+            ran.succeeded(),
+            "helm {}: {}{}",
+            arguments.join(" "),
+            ran.stdout,
+            ran.stderr
+        );
         ran.stdout
     }
 }
@@ -59,7 +65,10 @@ impl Drop for Copy {
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+    for entry in fs::read_dir(from)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+    {
         let target = to.join(entry.file_name().expect("a name"));
         if entry.is_dir() {
             copy(&entry, &target);
@@ -90,16 +99,26 @@ fn an_upgrade_changes_the_crds_and_an_uninstall_keeps_them_and_all_that_is_in_aw
     assert_eq!(scene.get("web").uid(), object.uid());
 
     helm.ok(&["uninstall", "nuvem"]);
-    assert!(!scene.kubectl.tried(&["get", "deployment", "nuvem", "--namespace", "nuvem-system"], "").succeeded());
+    assert!(
+        !scene
+            .kubectl
+            .tried(&["get", "deployment", "nuvem", "--namespace", "nuvem-system"], "")
+            .succeeded()
+    );
     assert_eq!(crd_description(&scene), "Changed by an upgrade", "the CRDs stay");
     assert_eq!(scene.get("web").uid(), object.uid(), "and the resources");
-    assert_eq!((scene.instance("web").id, scene.group("web").id), (instance.clone(), group));
+    assert_eq!(
+        (scene.instance("web").id, scene.group("web").id),
+        (instance.clone(), group)
+    );
 
     // Installed again, with a new ServiceAccount, it takes everything up where it was.
     scene.operator.restart();
     assert_eq!(crd_description(&scene), before);
     scene.annotate("web", "nuvem.dev/reconcile-at=again");
-    scene.until("web", super::support::scene::SOON, "looked at", |object| object.status("lastHandledReconcileAt") == "again");
+    scene.until("web", super::support::scene::SOON, "looked at", |object| {
+        object.status("lastHandledReconcileAt") == "again"
+    });
     scene.until_converged("web");
     assert_eq!(scene.instance("web").id, instance);
 }
@@ -109,10 +128,23 @@ fn a_misspelt_value_is_refused() {
     let scene = Scene::new("values");
     let chart = root().join("charts/nuvem");
     let render = |set: &str| {
-        Helm(&scene).tried(&["template", "nuvem", chart.to_str().expect("text"), "--set", "region=us-east-1", "--set", set])
+        Helm(&scene).tried(&[
+            "template",
+            "nuvem",
+            chart.to_str().expect("text"),
+            "--set",
+            "region=us-east-1",
+            "--set",
+            set,
+        ])
     };
     assert!(render("replicaCount=3").succeeded());
-    for set in ["replicaCuont=3", "sweepIntervalSeconds=often", "log.level=loud", "region="] {
+    for set in [
+        "replicaCuont=3",
+        "sweepIntervalSeconds=often",
+        "log.level=loud",
+        "region=",
+    ] {
         assert!(!render(set).succeeded(), "{set} was accepted");
     }
 }
@@ -122,12 +154,22 @@ fn the_pod_meets_the_restricted_profile() {
     let scene = Scene::new("restricted");
     let enforce = "pod-security.kubernetes.io/enforce=restricted";
     scene.kubectl.ok(&["label", "namespace", &scene.namespace, enforce]);
-    let rendered = scene.kubectl.ok(&["get", "deployment", "nuvem", "--namespace", "nuvem-system", "--output", "json"]);
+    let rendered = scene.kubectl.ok(&[
+        "get",
+        "deployment",
+        "nuvem",
+        "--namespace",
+        "nuvem-system",
+        "--output",
+        "json",
+    ]);
     let deployment: serde_json::Value = serde_json::from_str(&rendered).expect("JSON");
     let mut spec = deployment["spec"]["template"]["spec"].clone();
     spec["serviceAccountName"] = serde_json::json!("default");
     let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "nuvem"}, "spec": spec});
-    scene.kubectl.ok_with(&["apply", "--dry-run=server", "--filename", "-"], &pod.to_string());
+    scene
+        .kubectl
+        .ok_with(&["apply", "--dry-run=server", "--filename", "-"], &pod.to_string());
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
     assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
 }

@@ -11,10 +11,15 @@ fn the_crds_in_the_repository_are_up_to_date() {
     let ran = run(Command::new(env!("CARGO_BIN_EXE_nuvem")).arg("crds"), "");
     assert!(ran.succeeded(), "{}", ran.stderr);
     for folder in ["crds", "charts/nuvem/files/crds"] {
-        let mut files: Vec<_> = fs::read_dir(root().join(folder)).expect(folder).map(|file| file.expect("a file").path()).collect();
+        let mut files: Vec<_> = fs::read_dir(root().join(folder))
+            .expect(folder)
+            .map(|file| file.expect("a file").path())
+            .collect();
         files.sort();
-        let written: String =
-            files.iter().map(|file| format!("---\n{}", fs::read_to_string(file).expect("a CRD"))).collect();
+        let written: String = files
+            .iter()
+            .map(|file| format!("---\n{}", fs::read_to_string(file).expect("a CRD")))
+            .collect();
         assert_eq!(written, ran.stdout, "{folder} is stale: run `make crds`");
     }
 }

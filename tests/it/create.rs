@@ -13,7 +13,11 @@ fn creating_with_a_firewall_takes_three_writes_and_at_most_sixteen_reads() {
     let calls = scene.proxy.calls();
     assert_eq!(
         mutating(&calls),
-        ["ec2.CreateSecurityGroup", "ec2.AuthorizeSecurityGroupIngress", "ec2.RunInstances"],
+        [
+            "ec2.CreateSecurityGroup",
+            "ec2.AuthorizeSecurityGroupIngress",
+            "ec2.RunInstances"
+        ],
         "tags travel with the creates"
     );
     assert!(reads(&calls) <= 16, "{} reads: {:?}", reads(&calls), calls.by);
@@ -22,7 +26,13 @@ fn creating_with_a_firewall_takes_three_writes_and_at_most_sixteen_reads() {
 #[test]
 fn what_is_launched_is_what_the_spec_says() {
     let scene = Scene::new("launched");
-    scene.kubectl.ok(&["create", "configmap", "boot", "--from-literal", "script=#!/bin/sh\necho from a ConfigMap\n"]);
+    scene.kubectl.ok(&[
+        "create",
+        "configmap",
+        "boot",
+        "--from-literal",
+        "script=#!/bin/sh\necho from a ConfigMap\n",
+    ]);
     let subnet = scene.aws.subnets().pop().expect("a subnet");
     let _ = scene.aws.call("CreateKeyPair", &[("KeyName", "ops")]);
     let object = scene.converge(&firewalled().spec(json!({
@@ -49,11 +59,17 @@ fn what_is_launched_is_what_the_spec_says() {
 
     let group = scene.group("web");
     assert_eq!(instance.groups, [group.id.clone()].into());
-    assert_eq!(group.ingress, ["tcp 22-22 203.0.113.0/24".to_owned(), "tcp 80-80 0.0.0.0/0".to_owned()].into());
+    assert_eq!(
+        group.ingress,
+        ["tcp 22-22 203.0.113.0/24".to_owned(), "tcp 80-80 0.0.0.0/0".to_owned()].into()
+    );
     assert_eq!(group.egress, ["udp 53-54 10.0.0.0/8".to_owned()].into());
 
     let volume = scene.aws.volumes("volume-id", &instance.volumes[0]).remove(0);
-    assert_eq!((volume.size.as_str(), volume.volume_type.as_str(), volume.encrypted), ("20", "gp3", true));
+    assert_eq!(
+        (volume.size.as_str(), volume.volume_type.as_str(), volume.encrypted),
+        ("20", "gp3", true)
+    );
     for tags in [&instance.tags, &group.tags, &volume.tags] {
         assert_eq!(tags["team"], "shop");
         assert_eq!(tags["nuvem.dev/resource"], scene.resource("web"));

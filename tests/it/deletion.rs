@@ -11,16 +11,24 @@ use super::support::{Scene, firewalled, web};
 fn the_group_goes_only_after_the_instance() {
     let scene = Scene::new("order");
     scene.converge(&firewalled());
-    scene.proxy.dial(Dials { transition_seconds: Some(2.0), ..Dials::default() });
+    scene.proxy.dial(Dials {
+        transition_seconds: Some(2.0),
+        ..Dials::default()
+    });
     scene.proxy.count_anew();
     scene.begin_deletion("web");
-    let object = scene.until("web", SOON, "being deleted", |object| object.reason("Reconciling") == "Deleting");
+    let object = scene.until("web", SOON, "being deleted", |object| {
+        object.reason("Reconciling") == "Deleting"
+    });
     assert!(object.is("Ready", "False") && object.is("Synced", "False"), "{object}");
     scene.until_gone("web", SOON);
     assert!(scene.left_in_aws().is_empty(), "{:?}", scene.left_in_aws());
     let calls = scene.proxy.calls();
     assert_eq!(mutating(&calls), ["ec2.TerminateInstances", "ec2.DeleteSecurityGroup"]);
-    assert!(calls.mutating().all(|call| call.status == 200), "nothing was tried too early");
+    assert!(
+        calls.mutating().all(|call| call.status == 200),
+        "nothing was tried too early"
+    );
 }
 
 #[test]
@@ -57,16 +65,23 @@ fn a_denied_deletion_is_blocked_and_goes_on_when_it_is_allowed() {
 #[test]
 fn deleting_the_namespace_empties_aws() {
     let scene = Scene::new("namespace");
-    scene.kubectl.ok(&["create", "secret", "generic", "boot", "--from-literal", "script=hello"]);
+    scene
+        .kubectl
+        .ok(&["create", "secret", "generic", "boot", "--from-literal", "script=hello"]);
     let from_secret = json!({"userData": {"secretRef": {"name": "boot", "key": "script"}}});
-    let manifests = [firewalled(), web().named("bare").spec(from_secret), web().named("stopped").spec(json!({"power": {"state": "Stopped"}}))];
+    let manifests = [
+        firewalled(),
+        web().named("bare").spec(from_secret),
+        web().named("stopped").spec(json!({"power": {"state": "Stopped"}})),
+    ];
     manifests.iter().for_each(|manifest| scene.apply(manifest));
     for manifest in &manifests {
         scene.until_converged(manifest.name());
     }
     // One that is only being made.
     scene.apply(&firewalled().named("young"));
-    scene.end();
+    scene.delete_namespace();
+    assert!(scene.left_in_aws().is_empty(), "{:?}", scene.left_in_aws());
 }
 
 #[test]
@@ -83,7 +98,10 @@ fn with_retain_the_instance_stays_and_says_where_it_came_from() {
         assert!(tags["nuvem.dev/kept-at"].starts_with("20"), "{tags:?}");
         assert_eq!(tags["nuvem.dev/adoptable-by"], format!("{cluster}/{}", scene.namespace));
         assert_eq!(tags["team"], "shop");
-        assert!(!tags.contains_key("nuvem.dev/uid") && !tags.contains_key("nuvem.dev/resource"), "{tags:?}");
+        assert!(
+            !tags.contains_key("nuvem.dev/uid") && !tags.contains_key("nuvem.dev/resource"),
+            "{tags:?}"
+        );
     }
 
     // What was kept can be adopted again, and deleted where that is written out.
@@ -93,7 +111,10 @@ fn with_retain_the_instance_stays_and_says_where_it_came_from() {
     })));
     scene.until_converged("web");
     assert_eq!(scene.instance("web").id, instance.id);
-    assert!(!scene.instance("web").tags.contains_key("nuvem.dev/kept-from"), "it is not kept any more");
+    assert!(
+        !scene.instance("web").tags.contains_key("nuvem.dev/kept-from"),
+        "it is not kept any more"
+    );
     scene.delete("web");
     assert!(!scene.aws.instance(&instance.id).lives());
     scene.aws.delete_group(&group.id);
@@ -118,6 +139,8 @@ fn with_abandon_the_object_goes_and_aws_is_left_as_it_is() {
 fn an_object_that_never_got_anything_is_deleted_at_once() {
     let scene = Scene::new("nothing");
     scene.apply(&web().spec(json!({"userData": {"secretRef": {"name": "never", "key": "made"}}})));
-    scene.until("web", SOON, "waiting", |object| object.reason("Reconciling") == "WaitingForReference");
+    scene.until("web", SOON, "waiting", |object| {
+        object.reason("Reconciling") == "WaitingForReference"
+    });
     scene.delete("web");
 }

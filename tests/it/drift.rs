@@ -13,10 +13,18 @@ fn repaired(scene: &Scene, name: &str, before: usize, mentions: &str, mut again:
     // What AWS needs for a start or a stop is not the operator's.
     let notes = scene.eventually(Duration::from_secs(5), "an event tells of it", || {
         let notes = scene.notes(name, "DriftFound");
-        if notes.len() > before { Ok(notes) } else { Err(format!("{notes:?}")) }
+        if notes.len() > before {
+            Ok(notes)
+        } else {
+            Err(format!("{notes:?}"))
+        }
     });
     scene.until_converged(name);
-    assert_eq!(scene.notes(name, "DriftFound").len(), before + 1, "one event: {notes:?}");
+    assert_eq!(
+        scene.notes(name, "DriftFound").len(),
+        before + 1,
+        "one event: {notes:?}"
+    );
     assert!(notes[before].contains(mentions), "{notes:?}");
 }
 
@@ -31,13 +39,22 @@ fn a_stop_a_rule_and_a_tag_from_outside_are_put_back() {
     let (id, group) = (scene.instance("web").id, scene.group("web"));
 
     scene.aws.stop(&id);
-    repaired(&scene, "web", 0, "power", || or(scene.instance("web").state == "running", scene.instance("web").state));
+    repaired(&scene, "web", 0, "power", || {
+        or(scene.instance("web").state == "running", scene.instance("web").state)
+    });
 
     scene.aws.open_port(&group.id, "3389");
-    repaired(&scene, "web", 1, "3389", || or(scene.group("web").ingress == group.ingress, scene.group("web").ingress));
+    repaired(&scene, "web", 1, "3389", || {
+        or(scene.group("web").ingress == group.ingress, scene.group("web").ingress)
+    });
 
     scene.aws.untag(&id, "team");
-    repaired(&scene, "web", 2, "tags", || or(scene.instance("web").tags.get("team").is_some(), scene.instance("web").tags));
+    repaired(&scene, "web", 2, "tags", || {
+        or(
+            scene.instance("web").tags.get("team").is_some(),
+            scene.instance("web").tags,
+        )
+    });
 
     // Tags of ours that were stripped; the object is known by its id all the same.
     scene.aws.untag(&id, "nuvem.dev/uid");
@@ -57,9 +74,15 @@ fn a_type_that_was_changed_while_stopped_is_put_back() {
     let scene = Scene::new("drift-type");
     scene.converge(&web().spec(json!({"power": {"state": "Stopped"}})));
     let id = scene.instance("web").id;
-    scene.aws.must("ModifyInstanceAttribute", &[("InstanceId", &id), ("InstanceType.Value", "t3.large")]);
+    scene.aws.must(
+        "ModifyInstanceAttribute",
+        &[("InstanceId", &id), ("InstanceType.Value", "t3.large")],
+    );
     repaired(&scene, "web", 0, "instanceType", || {
-        or(scene.instance("web").instance_type == "t3.micro", scene.instance("web").instance_type)
+        or(
+            scene.instance("web").instance_type == "t3.micro",
+            scene.instance("web").instance_type,
+        )
     });
     assert_eq!(scene.instance("web").state, "stopped");
 }
@@ -87,9 +110,15 @@ fn a_group_that_was_deleted_by_hand_is_made_anew() {
     scene.converge(&firewalled());
     let (id, old) = (scene.instance("web").id, scene.group("web").id);
     let default = scene.aws.groups("group-name", "default").remove(0).id;
-    scene.aws.must("ModifyInstanceAttribute", &[("InstanceId", &id), ("GroupId.1", &default)]);
+    scene.aws.must(
+        "ModifyInstanceAttribute",
+        &[("InstanceId", &id), ("GroupId.1", &default)],
+    );
     repaired(&scene, "web", 0, "securityGroup", || {
-        or(scene.instance("web").groups == [old.clone()].into(), scene.instance("web").groups)
+        or(
+            scene.instance("web").groups == [old.clone()].into(),
+            scene.instance("web").groups,
+        )
     });
 }
 
@@ -98,12 +127,21 @@ fn metadata_options_and_protection_from_outside_are_put_back() {
     let scene = Scene::new("drift-attributes");
     scene.converge(&web());
     let id = scene.instance("web").id;
-    scene.aws.must("ModifyInstanceMetadataOptions", &[("InstanceId", &id), ("HttpTokens", "optional")]);
+    scene.aws.must(
+        "ModifyInstanceMetadataOptions",
+        &[("InstanceId", &id), ("HttpTokens", "optional")],
+    );
     repaired(&scene, "web", 0, "metadataOptions", || {
-        or(scene.instance("web").all["metadataOptions"]["httpTokens"] == "required", scene.instance("web").all)
+        or(
+            scene.instance("web").all["metadataOptions"]["httpTokens"] == "required",
+            scene.instance("web").all,
+        )
     });
     // Lists do not show protections: they are read when somebody asks for fresh reads.
-    scene.aws.must("ModifyInstanceAttribute", &[("InstanceId", &id), ("DisableApiTermination.Value", "true")]);
+    scene.aws.must(
+        "ModifyInstanceAttribute",
+        &[("InstanceId", &id), ("DisableApiTermination.Value", "true")],
+    );
     scene.annotate("web", "nuvem.dev/reconcile-at=now");
     repaired(&scene, "web", 1, "protection.termination", || {
         let protection = scene.aws.attribute(&id, "disableApiTermination");

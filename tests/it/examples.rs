@@ -18,8 +18,9 @@ fn applied(scene: &Scene, file: &str) {
 #[test]
 fn every_example_has_a_test() {
     let folder = fs::read_dir(root().join("examples")).expect("the examples");
-    let mut files: Vec<String> =
-        folder.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    let mut files: Vec<String> = folder
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
     files.sort();
     assert_eq!(files, COVERED);
 }
@@ -28,7 +29,9 @@ fn every_example_has_a_test() {
 fn the_minimal_example_runs() {
     let scene = Scene::new("example-minimal");
     applied(&scene, "ec2-minimal.yaml");
-    scene.kubectl.ok(&["wait", "--for=condition=Ready", "ec2/minimal", "--timeout=30s"]);
+    scene
+        .kubectl
+        .ok(&["wait", "--for=condition=Ready", "ec2/minimal", "--timeout=30s"]);
     let instance = scene.instance("minimal");
     assert_eq!(instance.state, "running");
     let default = scene.aws.groups("group-name", "default").remove(0).id;
@@ -43,10 +46,20 @@ fn the_web_example_lets_in_ssh_and_http_only() {
     applied(&scene, "ec2-web.yaml");
     scene.until_converged("web");
     let group = scene.group("web");
-    assert_eq!(group.ingress, ["tcp 22-22 203.0.113.0/24".to_owned(), "tcp 80-80 0.0.0.0/0".to_owned()].into());
+    assert_eq!(
+        group.ingress,
+        ["tcp 22-22 203.0.113.0/24".to_owned(), "tcp 80-80 0.0.0.0/0".to_owned()].into()
+    );
     assert_eq!(scene.instance("web").groups, [group.id].into());
-    scene.until("web", SOON, "its volume is shown", |object| object.0["status"]["volumes"][0]["sizeGiB"] == 20);
-    assert!(scene.aws.attribute(&scene.instance("web").id, "userData").starts_with("IyEvYmluL2Jhc2g"));
+    scene.until("web", SOON, "its volume is shown", |object| {
+        object.0["status"]["volumes"][0]["sizeGiB"] == 20
+    });
+    assert!(
+        scene
+            .aws
+            .attribute(&scene.instance("web").id, "userData")
+            .starts_with("IyEvYmluL2Jhc2g")
+    );
 }
 
 #[test]
@@ -54,7 +67,12 @@ fn the_window_example_waits_for_its_window_and_is_protected() {
     let scene = Scene::new("example-window");
     applied(&scene, "ec2-window.yaml");
     scene.until_converged("ledger");
-    assert_eq!(scene.aws.attribute(&scene.instance("ledger").id, "disableApiTermination"), "true");
+    assert_eq!(
+        scene
+            .aws
+            .attribute(&scene.instance("ledger").id, "disableApiTermination"),
+        "true"
+    );
     scene.patch("ledger", &json!({"spec": {"instanceType": "t3.medium"}}));
     // On a Sunday between three and five in São Paulo the window is open.
     let object = scene.until("ledger", SOON, "held back, or resized in the window", |object| {

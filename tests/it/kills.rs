@@ -35,18 +35,31 @@ fn killed_after_every_write_it_creates_resizes_and_deletes_exactly_once() {
     };
 
     let killed = killed_at_every_write(&scene, after_each(), || scene.apply(&firewalled()), converged);
-    assert_eq!(killed, 3, "after each write of a create: {:?}", mutating(&scene.proxy.calls()));
+    assert_eq!(
+        killed,
+        3,
+        "after each write of a create: {:?}",
+        mutating(&scene.proxy.calls())
+    );
     let made = one_of_each(&scene);
 
     let resize = || scene.patch("web", &json!({"spec": {"instanceType": "t3.small"}}));
     let killed = killed_at_every_write(&scene, after_each(), resize, converged);
-    assert!(killed >= 3, "after each write of a resize: {:?}", mutating(&scene.proxy.calls()));
+    assert!(
+        killed >= 3,
+        "after each write of a resize: {:?}",
+        mutating(&scene.proxy.calls())
+    );
     assert_eq!(one_of_each(&scene), made);
     assert_eq!(scene.instance("web").instance_type, "t3.small");
 
     let delete = || scene.begin_deletion("web");
     let killed = killed_at_every_write(&scene, after_each(), delete, || scene.until_gone("web", WITH_RESTARTS));
-    assert!(killed >= 2, "after each write of a deletion: {:?}", mutating(&scene.proxy.calls()));
+    assert!(
+        killed >= 2,
+        "after each write of a deletion: {:?}",
+        mutating(&scene.proxy.calls())
+    );
     assert!(scene.left_in_aws().is_empty(), "{:?}", scene.left_in_aws());
 }
 
@@ -77,6 +90,8 @@ fn killed_before_a_write_it_does_it_after_the_restart() {
     assert!(killed >= 1, "{:?}", mutating(&scene.proxy.calls()));
     one_of_each(&scene);
     let delete = || scene.begin_deletion("web");
-    killed_at_every_write(&scene, before_three(), delete, || scene.until_gone("web", WITH_RESTARTS));
+    killed_at_every_write(&scene, before_three(), delete, || {
+        scene.until_gone("web", WITH_RESTARTS)
+    });
     assert!(scene.left_in_aws().is_empty(), "{:?}", scene.left_in_aws());
 }

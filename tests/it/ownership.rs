@@ -20,11 +20,20 @@ fn somebody_elses_group_with_our_name_is_left_untouched() {
     scene.apply(&firewalled());
     let object = scene.until_stalled("web", "NotOwned");
     assert!(object.message("Stalled").contains(&group), "{object}");
-    assert!(object.message("Stalled").contains("securityGroupIds"), "says how to use it: {object}");
+    assert!(
+        object.message("Stalled").contains("securityGroupIds"),
+        "says how to use it: {object}"
+    );
     scene.until_swept(1);
     let writes = mutating(&scene.proxy.calls());
-    assert!(writes.iter().all(|call| call == "ec2.CreateSecurityGroup"), "at most AWS was asked: {writes:?}");
-    assert_eq!(format!("{before:?}"), format!("{:?}", scene.aws.groups("group-id", &group)));
+    assert!(
+        writes.iter().all(|call| call == "ec2.CreateSecurityGroup"),
+        "at most AWS was asked: {writes:?}"
+    );
+    assert_eq!(
+        format!("{before:?}"),
+        format!("{:?}", scene.aws.groups("group-id", &group))
+    );
 
     // Deleting the object leaves it, too.
     scene.delete("web");
@@ -38,11 +47,32 @@ fn a_wiped_status_leads_to_the_same_instance() {
     scene.converge(&firewalled());
     let (instance, group) = (scene.instance("web").id, scene.group("web").id);
     let wipe = r#"[{"op": "remove", "path": "/status"}]"#;
-    scene.kubectl.ok(&["patch", "ec2", "web", "--subresource=status", "--type", "json", "--patch", wipe]);
-    let object = scene.until("web", SOON, "found again", |object| object.is_converged() && object.status("instanceId") == instance);
+    scene.kubectl.ok(&[
+        "patch",
+        "ec2",
+        "web",
+        "--subresource=status",
+        "--type",
+        "json",
+        "--patch",
+        wipe,
+    ]);
+    let object = scene.until("web", SOON, "found again", |object| {
+        object.is_converged() && object.status("instanceId") == instance
+    });
     assert_eq!(object.status("securityGroupId"), group);
-    assert_eq!((scene.instance("web").id, scene.group("web").id), (instance.clone(), group));
-    assert!(scene.notes("web", "TookOver").iter().any(|note| note.contains(&instance)), "{:?}", scene.events("web"));
+    assert_eq!(
+        (scene.instance("web").id, scene.group("web").id),
+        (instance.clone(), group)
+    );
+    assert!(
+        scene
+            .notes("web", "TookOver")
+            .iter()
+            .any(|note| note.contains(&instance)),
+        "{:?}",
+        scene.events("web")
+    );
 }
 
 #[test]
@@ -55,16 +85,30 @@ fn an_object_that_is_made_again_finds_the_instance_of_the_one_before() {
     scene.begin_deletion("web");
     scene.patch("web", &json!({"metadata": {"finalizers": null}}));
     scene.until_gone("web", SOON);
-    assert_eq!(scene.instance("web").state, "running", "a paused deletion touches nothing");
+    assert_eq!(
+        scene.instance("web").state,
+        "running",
+        "a paused deletion touches nothing"
+    );
 
     let new = scene.converge(&firewalled());
     assert_ne!(new.uid(), old.uid());
-    assert_eq!((scene.instance("web").id, scene.group("web").id), (instance.clone(), group));
+    assert_eq!(
+        (scene.instance("web").id, scene.group("web").id),
+        (instance.clone(), group)
+    );
     scene.eventually(SOON, "the tags name the new object", || {
         let uid = scene.instance("web").tags["nuvem.dev/uid"].clone();
         if uid == new.uid() { Ok(()) } else { Err(uid) }
     });
-    assert!(scene.notes("web", "TookOver").iter().any(|note| note.contains(&instance)), "{:?}", scene.events("web"));
+    assert!(
+        scene
+            .notes("web", "TookOver")
+            .iter()
+            .any(|note| note.contains(&instance)),
+        "{:?}",
+        scene.events("web")
+    );
 }
 
 #[test]
@@ -79,7 +123,11 @@ fn an_instance_with_copied_tags_is_not_taken_over() {
     scene.until_swept(2);
     assert_eq!(scene.get("web").status("instanceId"), original.id);
     scene.delete("web");
-    assert_eq!(scene.aws.instance(&copy).state, "running", "what was copied is not ours to terminate");
+    assert_eq!(
+        scene.aws.instance(&copy).state,
+        "running",
+        "what was copied is not ours to terminate"
+    );
 
     // And a new object of that name, which knows no id, is told of it.
     scene.apply(&web());
@@ -97,7 +145,9 @@ fn what_was_tagged_as_another_clusters_is_left_alone() {
     scene.converge(&web());
     let id = scene.instance("web").id;
     let home = scene.instance("web").tags["nuvem.dev/home"].clone();
-    scene.aws.tag(&id, "nuvem.dev/home", "11111111-2222-3333-4444-555555555555");
+    scene
+        .aws
+        .tag(&id, "nuvem.dev/home", "11111111-2222-3333-4444-555555555555");
     scene.annotate("web", "nuvem.dev/reconcile-at=1");
     scene.until_stalled("web", "NotOwned");
     assert_eq!(scene.aws.instance(&id).state, "running");

@@ -21,9 +21,17 @@ struct Environment {
 impl Environment {
     fn with_two_replicas() -> Self {
         let state = Env::of_this_run().state.join("two-replicas");
-        let environment = Self { env: Env::of_state(&state) };
-        let ran = Operator::new(environment.env.clone())
-            .make("up", &[("NUVEM_REPLICAS", "2"), ("NUVEM_ARGS", "--sweep-interval-seconds 5"), ("NUVEM_UPSTREAM", "")]);
+        let environment = Self {
+            env: Env::of_state(&state),
+        };
+        let ran = Operator::new(environment.env.clone()).make(
+            "up",
+            &[
+                ("NUVEM_REPLICAS", "2"),
+                ("NUVEM_ARGS", "--sweep-interval-seconds 5"),
+                ("NUVEM_UPSTREAM", ""),
+            ],
+        );
         assert!(ran.succeeded(), "make up: {}{}", ran.stdout, ran.stderr);
         environment
     }
@@ -32,7 +40,12 @@ impl Environment {
 impl Drop for Environment {
     fn drop(&mut self) {
         let ran = Operator::new(self.env.clone()).make("down", &[]);
-        assert!(ran.succeeded() || std::thread::panicking(), "make down: {}{}", ran.stdout, ran.stderr);
+        assert!(
+            ran.succeeded() || std::thread::panicking(),
+            "make down: {}{}",
+            ran.stdout,
+            ran.stderr
+        );
         let _: Result<(), std::io::Error> = std::fs::remove_dir_all(PathBuf::from(&self.env.state));
     }
 }
@@ -41,13 +54,28 @@ impl Drop for Environment {
 fn leader(scene: &Scene) -> String {
     scene
         .kubectl
-        .tried(&["get", "lease", "nuvem", "--namespace", "nuvem-system", "--output", "jsonpath={.spec.holderIdentity}"], "")
+        .tried(
+            &[
+                "get",
+                "lease",
+                "nuvem",
+                "--namespace",
+                "nuvem-system",
+                "--output",
+                "jsonpath={.spec.holderIdentity}",
+            ],
+            "",
+        )
         .stdout
 }
 
 /// A replica's number, which is the end of its pod's name.
 fn number(leader: &str) -> usize {
-    leader.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{leader:?} is no replica"))
+    leader
+        .rsplit('-')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("{leader:?} is no replica"))
 }
 
 /// The access key with which a replica calls AWS.
@@ -59,14 +87,20 @@ fn key(number: usize) -> String {
 fn a_leader_that_was_frozen_for_longer_than_its_lease_writes_nothing_more() {
     let environment = Environment::with_two_replicas();
     let scene = Scene::of(environment.env.clone(), "frozen");
-    scene.proxy.calm();
-    scene.kubectl.ok(&["create", "namespace", &scene.namespace]);
+    scene.begin();
     scene.converge(&firewalled());
     let (instance, group) = (scene.instance("web").id, scene.group("web").id);
     let old = number(&leader(&scene));
     let writers = |since: usize| -> Vec<String> {
-        let mut keys: Vec<String> =
-            scene.proxy.calls().log.into_iter().skip(since).filter(|call| call.mutating).map(|call| call.key).collect();
+        let mut keys: Vec<String> = scene
+            .proxy
+            .calls()
+            .log
+            .into_iter()
+            .skip(since)
+            .filter(|call| call.mutating)
+            .map(|call| call.key)
+            .collect();
         keys.sort();
         keys.dedup();
         keys
@@ -88,7 +122,11 @@ fn a_leader_that_was_frozen_for_longer_than_its_lease_writes_nothing_more() {
     thaw(pid);
     scene.eventually(seconds(20), "the old leader has ended", || {
         let pids = scene.operator.pids();
-        if pids.contains(&pid) { Err(format!("{pids:?}")) } else { Ok(()) }
+        if pids.contains(&pid) {
+            Err(format!("{pids:?}"))
+        } else {
+            Ok(())
+        }
     });
     scene.apply(&web().named("newer"));
     scene.until_converged("newer");

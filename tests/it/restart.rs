@@ -11,7 +11,10 @@ fn a_restart_writes_neither_to_aws_nor_to_a_status() {
     scene.until_swept(1);
     let versions = || ["web", "bare"].map(|name| scene.get(name).version().to_owned());
     let before = versions();
-    for restart in [super::support::operator::Operator::restart, super::support::operator::Operator::kill] {
+    for restart in [
+        super::support::operator::Operator::restart,
+        super::support::operator::Operator::kill,
+    ] {
         scene.proxy.count_anew();
         restart(&scene.operator);
         scene.until_swept(2);

@@ -11,7 +11,14 @@ const ENCODED: &str = "Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5LXN0YXBsZQ==";
 #[test]
 fn user_data_from_a_secret_is_in_no_log_status_or_event() {
     let scene = Scene::new("secret");
-    scene.kubectl.ok(&["create", "secret", "generic", "boot", "--from-literal", &format!("script={SECRET}")]);
+    scene.kubectl.ok(&[
+        "create",
+        "secret",
+        "generic",
+        "boot",
+        "--from-literal",
+        &format!("script={SECRET}"),
+    ]);
     let from_secret = json!({"userData": {"secretRef": {"name": "boot", "key": "script"}, "onChange": "StopStart"}});
     scene.converge(&web().spec(from_secret));
     let id = scene.instance("web").id;
@@ -20,19 +27,25 @@ fn user_data_from_a_secret_is_in_no_log_status_or_event() {
     // A change of it goes another way than a launch.
     let changed = format!("{SECRET}-2");
     let patch = json!({"stringData": {"script": changed}}).to_string();
-    scene.kubectl.ok(&["patch", "secret", "boot", "--type", "merge", "--patch", &patch]);
+    scene
+        .kubectl
+        .ok(&["patch", "secret", "boot", "--type", "merge", "--patch", &patch]);
     scene.annotate("web", "nuvem.dev/reconcile-at=1");
-    scene.eventually(std::time::Duration::from_secs(75), "AWS has the change", || {
-        match scene.aws.attribute(&id, "userData") {
-            now if now == ENCODED => Err(now),
-            _ => Ok(()),
-        }
+    scene.eventually(std::time::Duration::from_secs(75), "AWS has the change", || match scene
+        .aws
+        .attribute(&id, "userData")
+    {
+        now if now == ENCODED => Err(now),
+        _ => Ok(()),
     });
     scene.until_converged("web");
 
     let shown = [
         ("the log", scene.env.operator_log(0)),
-        ("the object", scene.kubectl.ok(&["get", "ec2", "web", "--output", "yaml"])),
+        (
+            "the object",
+            scene.kubectl.ok(&["get", "ec2", "web", "--output", "yaml"]),
+        ),
         ("the events", scene.kubectl.ok(&["get", "events", "--output", "yaml"])),
     ];
     for (place, text) in shown {
@@ -47,10 +60,22 @@ fn user_data_from_a_secret_is_in_no_log_status_or_event() {
 fn the_chart_lets_the_operator_read_secrets_by_name_only() {
     let scene = Scene::new("rbac");
     let operator = "--as=system:serviceaccount:nuvem-system:nuvem";
-    let may = |verb: &str, what: &str| scene.kubectl.tried(&["auth", "can-i", verb, what, operator], "").stdout.trim() == "yes";
+    let may = |verb: &str, what: &str| {
+        scene
+            .kubectl
+            .tried(&["auth", "can-i", verb, what, operator], "")
+            .stdout
+            .trim()
+            == "yes"
+    };
     assert!(may("get", "secrets"));
     assert!(!may("list", "secrets") && !may("watch", "secrets"));
-    for (verb, what) in [("create", "pods"), ("delete", "ec2instances.nuvem.dev"), ("create", "ec2instances.nuvem.dev"), ("update", "secrets")] {
+    for (verb, what) in [
+        ("create", "pods"),
+        ("delete", "ec2instances.nuvem.dev"),
+        ("create", "ec2instances.nuvem.dev"),
+        ("update", "secrets"),
+    ] {
         assert!(!may(verb, what), "{verb} {what}");
     }
 }

@@ -14,34 +14,142 @@ fn rule(rule: Value) -> Value {
 fn cases() -> Vec<Case> {
     let window = json!({"timeZone": "Etc/UTC", "start": "0 3 * * 0", "durationMinutes": 0});
     vec![
-        ("two images", json!({"image": {"id": "ami-0123456789abcdef0"}}), &["exactly one of id, ssmParameter, filter"]),
-        ("an unknown image", json!({"image": {"ssmParameter": null, "name": "ubuntu"}}), &["exactly one of id, ssmParameter, filter", "ssmParameter: /aws/service/"]),
-        ("an image that is no id", json!({"image": {"ssmParameter": null, "id": "ubuntu"}}), &["spec.image.id", "ami-"]),
-        ("a type that is none", json!({"instanceType": "big"}), &["spec.instanceType"]),
-        ("cidr nonsense", rule(json!({"port": 22, "cidrs": ["10.0.0.0/99"]})), &["IPv4 networks", "203.0.113.7/32"]),
-        ("an address without a length", rule(json!({"port": 22, "cidrs": ["10.0.0.1"]})), &["203.0.113.7/32 for one address"]),
-        ("IPv6 among IPv4", rule(json!({"port": 22, "cidrs": ["2001:db8::/32"]})), &["cidrs holds IPv4 networks"]),
-        ("a rule without a peer", rule(json!({"port": 22})), &["at least one of cidrs", "cidrs: [0.0.0.0/0]"]),
-        ("port 70000", rule(json!({"port": 70_000, "cidrs": ["0.0.0.0/0"]})), &["ingress[0].port", "65535"]),
-        ("a port and a range", rule(json!({"port": 22, "fromPort": 1, "toPort": 2, "cidrs": ["0.0.0.0/0"]})), &["either port, or both fromPort and toPort"]),
-        ("half a range", rule(json!({"fromPort": 1, "cidrs": ["0.0.0.0/0"]})), &["either port, or both fromPort and toPort"]),
-        ("a range backwards", rule(json!({"fromPort": 90, "toPort": 80, "cidrs": ["0.0.0.0/0"]})), &["fromPort must not be greater than toPort"]),
-        ("tcp without a port", rule(json!({"cidrs": ["0.0.0.0/0"]})), &["tcp and udp need port"]),
-        ("icmp with a port", rule(json!({"protocol": "icmp", "port": 1, "cidrs": ["0.0.0.0/0"]})), &["icmp and all have none"]),
-        ("an unknown protocol", rule(json!({"protocol": "sctp", "port": 1, "cidrs": ["0.0.0.0/0"]})), &["\"tcp\", \"udp\", \"icmp\", \"all\""]),
-        ("Window without a window", json!({"disruption": {"policy": "Window"}}), &["needs disruption.window", "durationMinutes: 120"]),
-        ("a window of no length", json!({"disruption": {"policy": "Window", "window": window}}), &["durationMinutes"]),
-        ("an unknown policy", json!({"disruption": {"policy": "Sometimes"}}), &["\"Immediate\", \"Window\", \"Never\""]),
-        ("two sources of user data", json!({"userData": {"inline": "#!/bin/sh", "secretRef": {"name": "a", "key": "b"}}}), &["exactly one of inline, secretRef, configMapRef"]),
-        ("no source of user data", json!({"userData": {"onChange": "Ignore"}}), &["exactly one of inline, secretRef, configMapRef"]),
-        ("user data that is too long", json!({"userData": {"inline": "x".repeat(16_385)}}), &["spec.userData.inline", "16384"]),
-        ("an unknown power state", json!({"power": {"state": "On"}}), &["\"Running\", \"Stopped\""]),
-        ("a reserved tag", json!({"tags": {"nuvem.dev/uid": "mine"}}), &["does not begin with aws: or nuvem.dev/"]),
-        ("41 tags", json!({"tags": (0..41).map(|n| (format!("k{n}"), json!("v"))).collect::<serde_json::Map<_, _>>()}), &["spec.tags", "40"]),
+        (
+            "two images",
+            json!({"image": {"id": "ami-0123456789abcdef0"}}),
+            &["exactly one of id, ssmParameter, filter"],
+        ),
+        (
+            "an unknown image",
+            json!({"image": {"ssmParameter": null, "name": "ubuntu"}}),
+            &["exactly one of id, ssmParameter, filter", "ssmParameter: /aws/service/"],
+        ),
+        (
+            "an image that is no id",
+            json!({"image": {"ssmParameter": null, "id": "ubuntu"}}),
+            &["spec.image.id", "ami-"],
+        ),
+        (
+            "a type that is none",
+            json!({"instanceType": "big"}),
+            &["spec.instanceType"],
+        ),
+        (
+            "cidr nonsense",
+            rule(json!({"port": 22, "cidrs": ["10.0.0.0/99"]})),
+            &["IPv4 networks", "203.0.113.7/32"],
+        ),
+        (
+            "an address without a length",
+            rule(json!({"port": 22, "cidrs": ["10.0.0.1"]})),
+            &["203.0.113.7/32 for one address"],
+        ),
+        (
+            "IPv6 among IPv4",
+            rule(json!({"port": 22, "cidrs": ["2001:db8::/32"]})),
+            &["cidrs holds IPv4 networks"],
+        ),
+        (
+            "a rule without a peer",
+            rule(json!({"port": 22})),
+            &["at least one of cidrs", "cidrs: [0.0.0.0/0]"],
+        ),
+        (
+            "port 70000",
+            rule(json!({"port": 70_000, "cidrs": ["0.0.0.0/0"]})),
+            &["ingress[0].port", "65535"],
+        ),
+        (
+            "a port and a range",
+            rule(json!({"port": 22, "fromPort": 1, "toPort": 2, "cidrs": ["0.0.0.0/0"]})),
+            &["either port, or both fromPort and toPort"],
+        ),
+        (
+            "half a range",
+            rule(json!({"fromPort": 1, "cidrs": ["0.0.0.0/0"]})),
+            &["either port, or both fromPort and toPort"],
+        ),
+        (
+            "a range backwards",
+            rule(json!({"fromPort": 90, "toPort": 80, "cidrs": ["0.0.0.0/0"]})),
+            &["fromPort must not be greater than toPort"],
+        ),
+        (
+            "tcp without a port",
+            rule(json!({"cidrs": ["0.0.0.0/0"]})),
+            &["tcp and udp need port"],
+        ),
+        (
+            "icmp with a port",
+            rule(json!({"protocol": "icmp", "port": 1, "cidrs": ["0.0.0.0/0"]})),
+            &["icmp and all have none"],
+        ),
+        (
+            "an unknown protocol",
+            rule(json!({"protocol": "sctp", "port": 1, "cidrs": ["0.0.0.0/0"]})),
+            &["\"tcp\", \"udp\", \"icmp\", \"all\""],
+        ),
+        (
+            "Window without a window",
+            json!({"disruption": {"policy": "Window"}}),
+            &["needs disruption.window", "durationMinutes: 120"],
+        ),
+        (
+            "a window of no length",
+            json!({"disruption": {"policy": "Window", "window": window}}),
+            &["durationMinutes"],
+        ),
+        (
+            "an unknown policy",
+            json!({"disruption": {"policy": "Sometimes"}}),
+            &["\"Immediate\", \"Window\", \"Never\""],
+        ),
+        (
+            "two sources of user data",
+            json!({"userData": {"inline": "#!/bin/sh", "secretRef": {"name": "a", "key": "b"}}}),
+            &["exactly one of inline, secretRef, configMapRef"],
+        ),
+        (
+            "no source of user data",
+            json!({"userData": {"onChange": "Ignore"}}),
+            &["exactly one of inline, secretRef, configMapRef"],
+        ),
+        (
+            "user data that is too long",
+            json!({"userData": {"inline": "x".repeat(16_385)}}),
+            &["spec.userData.inline", "16384"],
+        ),
+        (
+            "an unknown power state",
+            json!({"power": {"state": "On"}}),
+            &["\"Running\", \"Stopped\""],
+        ),
+        (
+            "a reserved tag",
+            json!({"tags": {"nuvem.dev/uid": "mine"}}),
+            &["does not begin with aws: or nuvem.dev/"],
+        ),
+        (
+            "41 tags",
+            json!({"tags": (0..41).map(|n| (format!("k{n}"), json!("v"))).collect::<serde_json::Map<_, _>>()}),
+            &["spec.tags", "40"],
+        ),
         ("a Region that is none", json!({"region": "Virginia"}), &["spec.region"]),
-        ("a hop limit of 65", json!({"metadataOptions": {"httpPutResponseHopLimit": 65}}), &["httpPutResponseHopLimit", "64"]),
-        ("a boolean for protection", json!({"protection": {"termination": true}}), &["spec.protection.termination"]),
-        ("a volume of no size", json!({"rootVolume": {"sizeGiB": 0}}), &["rootVolume.sizeGiB"]),
+        (
+            "a hop limit of 65",
+            json!({"metadataOptions": {"httpPutResponseHopLimit": 65}}),
+            &["httpPutResponseHopLimit", "64"],
+        ),
+        (
+            "a boolean for protection",
+            json!({"protection": {"termination": true}}),
+            &["spec.protection.termination"],
+        ),
+        (
+            "a volume of no size",
+            json!({"rootVolume": {"sizeGiB": 0}}),
+            &["rootVolume.sizeGiB"],
+        ),
     ]
 }
 
@@ -52,7 +160,11 @@ fn bad_yaml_is_refused_with_a_message_that_says_what_to_write() {
         let ran = scene.judged(&web().spec(patch));
         assert!(!ran.succeeded(), "{what} was accepted");
         for word in words {
-            assert!(ran.stderr.contains(word), "{what}: the refusal lacks {word:?}:\n{}", ran.stderr);
+            assert!(
+                ran.stderr.contains(word),
+                "{what}: the refusal lacks {word:?}:\n{}",
+                ran.stderr
+            );
         }
     }
     assert!(scene.judged(&web()).succeeded(), "good YAML is accepted");
@@ -63,7 +175,11 @@ fn a_field_that_does_not_exist_is_refused() {
     let scene = Scene::new("misspelt");
     let ran = scene.judged(&web().spec(json!({"instancetype": "t3.micro"})));
     assert!(!ran.succeeded());
-    assert!(ran.stderr.contains("unknown field \"spec.instancetype\""), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("unknown field \"spec.instancetype\""),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -84,7 +200,16 @@ fn what_cannot_change_is_refused_on_an_edit() {
         (json!({"region": "eu-west-1"}), "spec.region cannot change"),
     ] {
         let ran = scene.kubectl.tried(
-            &["patch", "ec2", "web", "--type", "merge", "--dry-run=server", "--patch", &json!({"spec": patch}).to_string()],
+            &[
+                "patch",
+                "ec2",
+                "web",
+                "--type",
+                "merge",
+                "--dry-run=server",
+                "--patch",
+                &json!({"spec": patch}).to_string(),
+            ],
             "",
         );
         assert!(!ran.succeeded());

@@ -32,18 +32,41 @@ fn the_iam_policy_allows_every_call_that_was_made_and_no_other() {
     let scene = Scene::new("iam");
     scene.proxy.note();
     let made: BTreeSet<String> = scene.proxy.made_in_this_run().iter().map(|call| action(call)).collect();
-    assert!(made.contains("ec2:RunInstances"), "run all tests, not this one alone: {made:?}");
+    assert!(
+        made.contains("ec2:RunInstances"),
+        "run all tests, not this one alone: {made:?}"
+    );
 
     let text = fs::read_to_string(root().join("docs/iam-policy.json")).expect("docs/iam-policy.json");
     let policy: Value = serde_json::from_str(&text).expect("JSON");
     let statements = policy["Statement"].as_array().expect("statements");
-    assert!(statements.iter().all(|statement| statement["Effect"] == "Allow" && statement["NotAction"].is_null()));
-    let allowed: BTreeSet<String> = statements.iter().flat_map(|statement| strings(&statement["Action"])).collect();
-    assert!(allowed.iter().all(|one| !one.contains('*')), "each action by its name: {allowed:?}");
+    assert!(
+        statements
+            .iter()
+            .all(|statement| statement["Effect"] == "Allow" && statement["NotAction"].is_null())
+    );
+    let allowed: BTreeSet<String> = statements
+        .iter()
+        .flat_map(|statement| strings(&statement["Action"]))
+        .collect();
+    assert!(
+        allowed.iter().all(|one| !one.contains('*')),
+        "each action by its name: {allowed:?}"
+    );
 
     let needed = |one: &&String| !NEEDS_NO_PERMISSION.contains(&one.as_str());
     let missing: Vec<_> = made.difference(&allowed).filter(needed).collect();
-    assert!(missing.is_empty(), "called, but not in docs/iam-policy.json: {missing:?}");
-    let unused: Vec<_> = allowed.difference(&made).filter(needed).filter(|one| !IMPLIED.contains(&one.as_str())).collect();
-    assert!(unused.is_empty(), "in docs/iam-policy.json, but never called: {unused:?}");
+    assert!(
+        missing.is_empty(),
+        "called, but not in docs/iam-policy.json: {missing:?}"
+    );
+    let unused: Vec<_> = allowed
+        .difference(&made)
+        .filter(needed)
+        .filter(|one| !IMPLIED.contains(&one.as_str()))
+        .collect();
+    assert!(
+        unused.is_empty(),
+        "in docs/iam-policy.json, but never called: {unused:?}"
+    );
 }

@@ -369,7 +369,12 @@ pub struct DescribeSecurityGroups {
     /// Where the page begins.
     pub page: Option<String>,
 }
-operation!(DescribeSecurityGroups, "ec2.DescribeSecurityGroups", Read, Page<SecurityGroup>);
+operation!(
+    DescribeSecurityGroups,
+    "ec2.DescribeSecurityGroups",
+    Read,
+    Page<SecurityGroup>
+);
 
 /// The latest modification of one volume; absent when it was never modified (E38).
 #[derive(Clone, Debug)]
@@ -390,7 +395,12 @@ pub struct DescribeUserData {
     /// `i-…`.
     pub instance_id: String,
 }
-operation!(DescribeUserData, "ec2.DescribeInstanceAttribute", Read, Option<Secret<Vec<u8>>>);
+operation!(
+    DescribeUserData,
+    "ec2.DescribeInstanceAttribute",
+    Read,
+    Option<Secret<Vec<u8>>>
+);
 
 /// The two protections, which lists do not show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

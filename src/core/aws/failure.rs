@@ -366,15 +366,25 @@ mod tests {
             ("SomethingNew", 400, Class::Invalid),
         ];
         for (code, status, expected) in table {
-            assert_eq!(class_of("ec2.RunInstances", Effect::Write, status, code), expected, "{code}");
+            assert_eq!(
+                class_of("ec2.RunInstances", Effect::Write, status, code),
+                expected,
+                "{code}"
+            );
         }
     }
 
     #[test]
     fn a_failed_read_never_may_have_happened() {
-        assert_eq!(class_of("ec2.DescribeInstances", Effect::Read, 500, "InternalError"), Class::Transient);
+        assert_eq!(
+            class_of("ec2.DescribeInstances", Effect::Read, 500, "InternalError"),
+            Class::Transient
+        );
         let lost = AwsError::NoAnswer("connection reset".to_owned());
-        assert_eq!(Failure::of("ec2.DescribeInstances", Effect::Read, lost).class, Class::Transient);
+        assert_eq!(
+            Failure::of("ec2.DescribeInstances", Effect::Read, lost).class,
+            Class::Transient
+        );
     }
 
     #[test]

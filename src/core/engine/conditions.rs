@@ -191,18 +191,38 @@ pub fn conditions(previous: &[Condition], verdict: &Verdict, generation: i64, no
     match verdict {
         Verdict::FirstSight => {
             let line = Line::new(Reason::Initializing, "Seen for the first time");
-            wanted.push(Wanted { kind: READY, status: "Unknown", line: line.clone() });
-            wanted.push(Wanted { kind: SYNCED, status: "Unknown", line: line.clone() });
-            wanted.push(Wanted { kind: RECONCILING, status: "True", line });
+            wanted.push(Wanted {
+                kind: READY,
+                status: "Unknown",
+                line: line.clone(),
+            });
+            wanted.push(Wanted {
+                kind: SYNCED,
+                status: "Unknown",
+                line: line.clone(),
+            });
+            wanted.push(Wanted {
+                kind: RECONCILING,
+                status: "True",
+                line,
+            });
         }
         Verdict::Paused(line) => {
             kept.extend([READY, SYNCED]);
-            wanted.push(Wanted { kind: PAUSED, status: "True", line: line.clone() });
+            wanted.push(Wanted {
+                kind: PAUSED,
+                status: "True",
+                line: line.clone(),
+            });
         }
         Verdict::Unread(line) => {
             kept.extend([READY, SYNCED, STALLED]);
             if !is_true(previous, SYNCED) {
-                wanted.push(Wanted { kind: RECONCILING, status: "True", line: line.clone() });
+                wanted.push(Wanted {
+                    kind: RECONCILING,
+                    status: "True",
+                    line: line.clone(),
+                });
             }
         }
         Verdict::Planned(planned) => from_plan(previous, planned, &mut wanted, &mut kept),
@@ -231,9 +251,17 @@ fn from_plan(previous: &[Condition], planned: &Planned, wanted: &mut Vec<Wanted>
     };
     let line = Line::new(
         first.reason,
-        joined.iter().map(|line| line.message.as_str()).collect::<Vec<_>>().join(" "),
+        joined
+            .iter()
+            .map(|line| line.message.as_str())
+            .collect::<Vec<_>>()
+            .join(" "),
     );
-    wanted.push(Wanted { kind: SYNCED, status: "False", line: line.clone() });
+    wanted.push(Wanted {
+        kind: SYNCED,
+        status: "False",
+        line: line.clone(),
+    });
     if planned.observing {
         wanted.extend(ready(planned));
     } else if usable && is_true(previous, READY) {
@@ -248,12 +276,24 @@ fn from_plan(previous: &[Condition], planned: &Planned, wanted: &mut Vec<Wanted>
             .as_ref()
             .filter(|readiness| !readiness.usable && !planned.deleting && planned.blocked.is_empty())
             .map_or_else(|| line.clone(), |readiness| readiness.line.clone());
-        wanted.push(Wanted { kind: READY, status: "False", line: not_ready });
+        wanted.push(Wanted {
+            kind: READY,
+            status: "False",
+            line: not_ready,
+        });
     }
     if !planned.progress.is_empty() {
-        wanted.push(Wanted { kind: RECONCILING, status: "True", line });
+        wanted.push(Wanted {
+            kind: RECONCILING,
+            status: "True",
+            line,
+        });
     } else if !planned.blocked.is_empty() {
-        wanted.push(Wanted { kind: STALLED, status: "True", line });
+        wanted.push(Wanted {
+            kind: STALLED,
+            status: "True",
+            line,
+        });
     }
 }
 
@@ -276,7 +316,9 @@ fn ready(planned: &Planned) -> Option<Wanted> {
 }
 
 fn is_true(conditions: &[Condition], kind: &str) -> bool {
-    conditions.iter().any(|condition| condition.type_ == kind && condition.status == "True")
+    conditions
+        .iter()
+        .any(|condition| condition.type_ == kind && condition.status == "True")
 }
 
 /// Whether a condition is there and true.
@@ -302,7 +344,11 @@ fn assemble(
             // Ready and Synced are always there: a tool takes their absence for success.
             (None, None) if kind == READY || kind == SYNCED => {
                 let line = Line::new(Reason::Initializing, "Not known yet");
-                let unknown = Wanted { kind, status: "Unknown", line };
+                let unknown = Wanted {
+                    kind,
+                    status: "Unknown",
+                    line,
+                };
                 result.push(condition(&unknown, None, generation, now));
             }
             (None, Some(before)) if kind == READY || kind == SYNCED => result.push(before.clone()),
@@ -346,6 +392,7 @@ mod tests {
     use super::*;
     use expect_test::{Expect, expect};
 
+    #[expect(clippy::unnecessary_wraps, reason = "as `Planned` has it")]
     fn usable(usable: bool) -> Option<Readiness> {
         let line = if usable {
             Line::new(Reason::Running, "i-1 is running")
@@ -360,7 +407,10 @@ mod tests {
     }
 
     fn ready_and_synced() -> Vec<Condition> {
-        let planned = Planned { readiness: usable(true), ..Planned::default() };
+        let planned = Planned {
+            readiness: usable(true),
+            ..Planned::default()
+        };
         conditions(&[], &Verdict::Planned(planned), 1, at(100))
     }
 
@@ -381,6 +431,7 @@ mod tests {
             .collect()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers write `expect!` without more")]
     fn check(previous: &[Condition], verdict: Verdict, expected: Expect) {
         expected.assert_eq(&shown(&conditions(previous, &verdict, 2, at(200))));
     }
@@ -404,7 +455,11 @@ mod tests {
 
     #[test]
     fn while_it_is_not_usable_ready_is_false() {
-        let planned = Planned { readiness: usable(false), progress: waiting(), ..Planned::default() };
+        let planned = Planned {
+            readiness: usable(false),
+            progress: waiting(),
+            ..Planned::default()
+        };
         check(
             &ready_and_synced(),
             Verdict::Planned(planned),
@@ -418,20 +473,36 @@ mod tests {
 
     #[test]
     fn what_becomes_usable_is_ready_although_something_else_stalls() {
-        let planned = Planned { readiness: usable(false), progress: waiting(), ..Planned::default() };
+        let planned = Planned {
+            readiness: usable(false),
+            progress: waiting(),
+            ..Planned::default()
+        };
         let down = conditions(&ready_and_synced(), &Verdict::Planned(planned), 2, at(150));
         let blocked = vec![Line::new(Reason::NoCapacity, "Refused.")];
-        let planned = Planned { readiness: usable(true), blocked, ..Planned::default() };
-        check(&down, Verdict::Planned(planned), expect![[r#"
+        let planned = Planned {
+            readiness: usable(true),
+            blocked,
+            ..Planned::default()
+        };
+        check(
+            &down,
+            Verdict::Planned(planned),
+            expect![[r"
             Ready=True Running gen 2 since 200: i-1 is running
             Synced=False NoCapacity gen 2 since 150: Refused.
             Stalled=True NoCapacity gen 2 since 200: Refused.
-        "#]]);
+        "]],
+        );
     }
 
     #[test]
     fn a_change_in_place_keeps_ready_with_its_generation() {
-        let planned = Planned { readiness: usable(true), progress: waiting(), ..Planned::default() };
+        let planned = Planned {
+            readiness: usable(true),
+            progress: waiting(),
+            ..Planned::default()
+        };
         check(
             &ready_and_synced(),
             Verdict::Planned(planned),
@@ -459,7 +530,11 @@ mod tests {
     #[test]
     fn a_refusal_stalls_and_keeps_ready_only_if_usable() {
         let blocked = vec![Line::new(Reason::Denied, "AWS denied ec2:RunInstances.")];
-        let planned = Planned { readiness: usable(false), blocked: blocked.clone(), ..Planned::default() };
+        let planned = Planned {
+            readiness: usable(false),
+            blocked: blocked.clone(),
+            ..Planned::default()
+        };
         check(
             &ready_and_synced(),
             Verdict::Planned(planned),
@@ -469,7 +544,11 @@ mod tests {
                 Stalled=True Denied gen 2 since 200: AWS denied ec2:RunInstances.
             "]],
         );
-        let planned = Planned { readiness: usable(true), blocked, ..Planned::default() };
+        let planned = Planned {
+            readiness: usable(true),
+            blocked,
+            ..Planned::default()
+        };
         check(
             &ready_and_synced(),
             Verdict::Planned(planned),
@@ -503,7 +582,10 @@ mod tests {
 
     #[test]
     fn converged_and_paused_and_held_back() {
-        let planned = Planned { readiness: usable(true), ..Planned::default() };
+        let planned = Planned {
+            readiness: usable(true),
+            ..Planned::default()
+        };
         check(
             &ready_and_synced(),
             Verdict::Planned(planned),
@@ -522,7 +604,11 @@ mod tests {
             "]],
         );
         let held = vec![Line::new(Reason::HeldBack, "Held.")];
-        let planned = Planned { readiness: usable(true), held, ..Planned::default() };
+        let planned = Planned {
+            readiness: usable(true),
+            held,
+            ..Planned::default()
+        };
         check(
             &ready_and_synced(),
             Verdict::Planned(planned),

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::gate::Scope;
 use super::queue::{Finish, Lane, Pace, Queue, Ticket};
 use super::reconcile::{Again, Outcome, Standing};
 use super::references::{References, Target};
 use super::requeue::{Reason, seed, when};
 use super::resource::{Annotations, Key, Resource};
 use super::sweep::{Finding, Leaf, Listing, Sights, Whole, digest};
-use super::gate::Scope;
 
 /// How many reconciles may be under way: most of them wait in the batcher, which holds nothing but
 /// memory, and what they may write is paced by the governor.
@@ -83,14 +83,25 @@ impl Engine {
         self.references.set(&key, edges);
         let print = print(object);
         let version = version(object.meta().resource_version.as_deref().unwrap_or_default());
-        let settled = standing(object) == Standing::Ready && object.common_status().and_then(|s| s.observed_generation) == Some(print.generation);
+        let settled = standing(object) == Standing::Ready
+            && object.common_status().and_then(|s| s.observed_generation) == Some(print.generation);
         let Some(copy) = self.copies.get_mut(&key) else {
             let deep_at = when(Reason::Converged, 1, seed(&key), now);
             let standing = standing(object);
             self.names.insert(key.resource(), key.clone());
             self.copies.insert(
                 key.clone(),
-                Copy { own_status: Some(print.status), print, version, own_version: 0, standing, running: false, rounds: 0, deep_next: false, deep_at },
+                Copy {
+                    own_status: Some(print.status),
+                    print,
+                    version,
+                    own_version: 0,
+                    standing,
+                    running: false,
+                    rounds: 0,
+                    deep_next: false,
+                    deep_at,
+                },
             );
             let lane = match (object.is_deleting(), settled) {
                 (true, _) => Lane::Deletion,
@@ -132,7 +143,13 @@ impl Engine {
 
     /// Takes in one page of a sweep: wakes the owners of what looks different. Answers the
     /// `Kind/namespace/name` and ids of what carries our tags and belongs to no object.
-    pub fn swept_page(&mut self, scope: &Scope, listing: Listing, leaf: &Leaf, now: Timestamp) -> Vec<(String, String)> {
+    pub fn swept_page(
+        &mut self,
+        scope: &Scope,
+        listing: Listing,
+        leaf: &Leaf,
+        now: Timestamp,
+    ) -> Vec<(String, String)> {
         let mut orphans = Vec::new();
         for finding in self.sights.compare(scope, listing, leaf) {
             match finding {
@@ -177,13 +194,17 @@ impl Engine {
     /// Whether our copy is older than our own last write, so that nothing may be done with it.
     #[must_use]
     pub fn is_stale(&self, key: &Key, resource_version: &str) -> bool {
-        self.copies.get(key).is_some_and(|copy| version(resource_version) < copy.own_version)
+        self.copies
+            .get(key)
+            .is_some_and(|copy| version(resource_version) < copy.own_version)
     }
 
     /// Whether this reconcile must read what lists do not show.
     #[must_use]
     pub fn looks_deep(&self, key: &Key, now: Timestamp) -> bool {
-        self.copies.get(key).is_some_and(|copy| copy.deep_next || now >= copy.deep_at)
+        self.copies
+            .get(key)
+            .is_some_and(|copy| copy.deep_next || now >= copy.deep_at)
     }
 
     /// How many reconciles in a row have followed at once on the one before.
@@ -200,7 +221,11 @@ impl Engine {
         let until = now.saturating_add(PARKED_FOR).unwrap_or(now);
         self.queue.finish(&ticket.key, Finish::Park { until });
         // The newer copy may have come while this one was looked at.
-        if self.copies.get(&ticket.key).is_some_and(|copy| copy.version >= copy.own_version) {
+        if self
+            .copies
+            .get(&ticket.key)
+            .is_some_and(|copy| copy.version >= copy.own_version)
+        {
             self.queue.unpark(&ticket.key);
         }
     }
@@ -217,7 +242,11 @@ impl Engine {
             copy.running = false;
             copy.standing = outcome.standing;
             copy.deep_next = outcome.deep_next;
-            copy.rounds = if outcome.again == Again::Now { copy.rounds.saturating_add(1) } else { 0 };
+            copy.rounds = if outcome.again == Again::Now {
+                copy.rounds.saturating_add(1)
+            } else {
+                0
+            };
             if was_deep {
                 copy.deep_at = when(Reason::Converged, ticket.waits, seed(key), now);
             }
@@ -261,7 +290,11 @@ impl Engine {
                         Finish::Park { until }
                     }
                     // What follows at once has not waited: the check-ins after it begin anew.
-                    Some(_) | None => Finish::Again { at: now, lane: ticket.lane, pace: Pace::Settled },
+                    Some(_) | None => Finish::Again {
+                        at: now,
+                        lane: ticket.lane,
+                        pace: Pace::Settled,
+                    },
                 };
             }
             Again::Later(reason) => reason,
@@ -272,12 +305,17 @@ impl Engine {
             Reason::CheckIn | Reason::Reference => (ticket.waits, Pace::Waiting, after(ticket.lane)),
             // Being paced is no failure, and must not make a later one wait longer.
             Reason::Throttled { .. } => (0, Pace::Waiting, after(ticket.lane)),
-            Reason::Backoff | Reason::Slowly => (ticket.failures, Pace::Failed, after(ticket.lane)),
+            // Somebody may change something in AWS at any time: then the sweep's wake comes first.
+            Reason::Slowly => (ticket.waits, Pace::Waiting, after(ticket.lane)),
+            Reason::Backoff => (ticket.failures, Pace::Failed, after(ticket.lane)),
         };
         let mut at = when(reason, attempts, seed(&ticket.key), now);
         if reason == Reason::Converged {
             // The revisit of a converged resource is also when it is read deeply.
-            at = self.copies.get(&ticket.key).map_or(at, |copy| at.min(copy.deep_at.max(now)));
+            at = self
+                .copies
+                .get(&ticket.key)
+                .map_or(at, |copy| at.min(copy.deep_at.max(now)));
         }
         Finish::Again { at, lane, pace }
     }
@@ -350,7 +388,9 @@ fn print<R: Resource>(object: &R) -> Print {
 }
 
 fn standing<R: Resource>(object: &R) -> Standing {
-    object.common_status().map_or(Standing::Reconciling, super::reconcile::standing_of)
+    object
+        .common_status()
+        .map_or(Standing::Reconciling, super::reconcile::standing_of)
 }
 
 /// Resource versions are compared as integers (Kubernetes 1.35 made that a promise; every version

@@ -165,9 +165,15 @@ pub trait Kind: Sized + Clone + Send + Sync + fmt::Debug + 'static {
     fn edges(object: &Self::Object) -> Vec<Target>;
 
     /// Its disruption policy.
+    ///
+    /// # Errors
+    /// A spec that makes no sense.
     fn disruption(object: &Self::Object) -> Result<Disruption, Refusal>;
 
     /// The validated spec, with what it refers to put in.
+    ///
+    /// # Errors
+    /// A spec that makes no sense, alone or with what it refers to.
     fn desired(object: &Self::Object, gathered: &Gathered, settings: &Settings) -> Result<Self::Desired, Refusal>;
 
     /// What a deletion needs of the spec.

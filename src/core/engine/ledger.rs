@@ -1,10 +1,10 @@
 //! The ledger: `status.parts`, what a resource owns in AWS and what it takes to find it again.
 //! Creates, ownership, the sweep and deletion read only this. Losing it costs reads, never data.
 
+use crate::words::words;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use crate::words::words;
 
 words! {
     /// What the ledger knows of a part's life.
@@ -178,7 +178,11 @@ mod tests {
         assert_eq!(ledger.next_incarnation("instance"), 5);
         ledger.put(part("instance", 5, PartState::Living));
         assert_eq!(ledger.id("instance"), Some("i-5"));
-        assert_eq!(ledger.parts().len(), 1, "what is gone is dropped once a newer one exists");
+        assert_eq!(
+            ledger.parts().len(),
+            1,
+            "what is gone is dropped once a newer one exists"
+        );
     }
 
     #[test]

@@ -141,7 +141,14 @@ impl Owner {
     /// it is a second proof of ownership (E1).
     #[must_use]
     pub fn token(&self, part: &str, incarnation: u32) -> String {
-        token_of(&self.cluster.id, &self.cluster.home, &self.key.resource(), &self.key.uid, part, incarnation)
+        token_of(
+            &self.cluster.id,
+            &self.cluster.home,
+            &self.key.resource(),
+            &self.key.uid,
+            part,
+            incarnation,
+        )
     }
 
     /// Whether a thing with these owner tags was made with the token that its tags lead to.
@@ -174,7 +181,10 @@ impl Owner {
             .collect();
         // AWS refuses group names of the form sg-* (E49).
         if readable.starts_with("sg-") {
-            return format!("nuvem-{}-{suffix}", readable.chars().take(limit.saturating_sub(15)).collect::<String>());
+            return format!(
+                "nuvem-{}-{suffix}",
+                readable.chars().take(limit.saturating_sub(15)).collect::<String>()
+            );
         }
         format!("{readable}-{suffix}")
     }
@@ -238,7 +248,10 @@ mod tests {
     #[test]
     fn our_own_tags_are_read_as_ours() {
         let tags = owner().tags("instance", 3);
-        let ours = Claim::Ours { uid: "u-1".to_owned(), incarnation: 3 };
+        let ours = Claim::Ours {
+            uid: "u-1".to_owned(),
+            incarnation: 3,
+        };
         assert_eq!(owner().claim("instance", &tags), ours);
     }
 
@@ -249,7 +262,10 @@ mod tests {
         let tags = earlier.tags("instance", 0);
         let token = earlier.token("instance", 0);
         assert!(matches!(owner().claim("instance", &tags), Claim::Ours { .. }));
-        assert!(Owner::token_fits("instance", &tags, Some(&token)), "the token follows from the tags");
+        assert!(
+            Owner::token_fits("instance", &tags, Some(&token)),
+            "the token follows from the tags"
+        );
     }
 
     #[test]
@@ -263,9 +279,15 @@ mod tests {
     fn another_home_is_not_ours_unless_it_is_taken_over() {
         let mut other = owner();
         other.cluster.home = "home-9".to_owned();
-        assert!(matches!(owner().claim("instance", &other.tags("instance", 0)), Claim::Other(_)));
+        assert!(matches!(
+            owner().claim("instance", &other.tags("instance", 0)),
+            Claim::Other(_)
+        ));
         other.cluster.home = "home-0".to_owned();
-        assert!(matches!(owner().claim("instance", &other.tags("instance", 0)), Claim::Ours { .. }));
+        assert!(matches!(
+            owner().claim("instance", &other.tags("instance", 0)),
+            Claim::Ours { .. }
+        ));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::schedule::Window;
 
 /// When a change that takes the resource down may happen.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, for the length of one reconciliation")]
 pub enum Disruption {
     /// At once.
     #[default]
@@ -43,6 +44,7 @@ pub struct Permitted<S> {
 }
 
 /// Sorts changes into what may happen now and what is held back, with the reason.
+#[must_use]
 pub fn permit<S>(changes: Vec<Change<S>>, policy: &Policy, now: Timestamp) -> Permitted<S> {
     let mut permitted = Permitted {
         allowed: Vec::new(),
@@ -68,7 +70,10 @@ pub fn permit<S>(changes: Vec<Change<S>>, policy: &Policy, now: Timestamp) -> Pe
 
 enum Verdict {
     Allowed,
-    Held { reason: String, opens_at: Option<Timestamp> },
+    Held {
+        reason: String,
+        opens_at: Option<Timestamp>,
+    },
     Forbidden,
 }
 

@@ -89,7 +89,10 @@ pub struct Line {
 impl Line {
     /// A reason and its sentence.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self {
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -115,7 +118,7 @@ pub struct Plan<S> {
     pub waiting: Vec<Line>,
     /// What only a person can heal.
     pub blocked: Vec<Line>,
-    /// What differs on purpose.
+    /// What differs and is left so: on purpose, or because AWS has refused it.
     pub ignored: Vec<Drift>,
     /// Whether it is usable.
     pub readiness: Option<Readiness>,
@@ -160,12 +163,20 @@ impl<S> Plan<S> {
 
     /// Tells something in an event.
     pub fn note(&mut self, reason: &'static str, text: impl Into<String>) {
-        self.notes.push(Note { reason, text: text.into(), warning: false });
+        self.notes.push(Note {
+            reason,
+            text: text.into(),
+            warning: false,
+        });
     }
 
     /// Warns of something in an event.
     pub fn warn(&mut self, reason: &'static str, text: impl Into<String>) {
-        self.notes.push(Note { reason, text: text.into(), warning: true });
+        self.notes.push(Note {
+            reason,
+            text: text.into(),
+            warning: true,
+        });
     }
 
     /// Looks again at this time at the latest.
@@ -221,7 +232,11 @@ impl<S: fmt::Display> fmt::Display for Plan<S> {
             writeln!(f, "blocked {}: {}", line.reason, line.message)?;
         }
         for drift in &self.ignored {
-            writeln!(f, "ignored {}: {} → {}: {}", drift.field, drift.observed, drift.desired, drift.reason)?;
+            writeln!(
+                f,
+                "ignored {}: {} → {}: {}",
+                drift.field, drift.observed, drift.desired, drift.reason
+            )?;
         }
         if let Some(why) = &self.hold {
             writeln!(f, "hold: {why}")?;

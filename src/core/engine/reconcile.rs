@@ -220,7 +220,12 @@ impl<'a, K: Kind> Run<'a, K> {
                 return Ok(Again::Never);
             }
             if self.annotations.abandon {
-                self.tell("Abandoned", "nuvem.dev/abandon is set: whatever this object owns in AWS is left there.", true).await;
+                self.tell(
+                    "Abandoned",
+                    "nuvem.dev/abandon is set: whatever this object owns in AWS is left there.",
+                    true,
+                )
+                .await;
                 return self.let_go().await;
             }
             if self.observing {
@@ -228,12 +233,15 @@ impl<'a, K: Kind> Run<'a, K> {
             }
         }
         if self.annotations.paused {
-            let line = Line::new(Reason::Paused, "The annotation nuvem.dev/paused is set: nothing is touched in AWS.");
+            let line = Line::new(
+                Reason::Paused,
+                "The annotation nuvem.dev/paused is set: nothing is touched in AWS.",
+            );
             self.conclude(&Verdict::Paused(line)).await?;
             return Ok(Again::Later(Requeue::Converged));
         }
         let region = self.region().await?;
-        if let Some(line) = self.moved("Region", self.status.region.as_deref(), &region) {
+        if let Some(line) = moved("Region", self.status.region.as_deref(), &region) {
             return self.stalled(line).await;
         }
         let aws = match self.context.accounts.open(&region, self.occasion.lane).await {
@@ -241,13 +249,16 @@ impl<'a, K: Kind> Run<'a, K> {
             Err(failure) => return self.unread(&failure).await,
         };
         let account = aws.scope().account.clone();
-        if let Some(line) = self.moved("account", self.status.account.as_deref(), &account) {
+        if let Some(line) = moved("account", self.status.account.as_deref(), &account) {
             return self.stalled(line).await;
         }
         if self.is_first_sight() {
             return self.first_sight(account, region).await;
         }
-        if self.deleting() && self.object.common().deletion_policy.is_none() && self.context.cluster.crd_is_deleting(K::Object::CRD).await? {
+        if self.deleting()
+            && self.object.common().deletion_policy.is_none()
+            && self.context.cluster.crd_is_deleting(K::Object::CRD).await?
+        {
             let text = format!(
                 "The CRD {} is being deleted, and with it every object of this kind. What is in AWS stays until \
                  spec.deletionPolicy is written out (Delete or Retain).",
@@ -266,7 +277,11 @@ impl<'a, K: Kind> Run<'a, K> {
         let sightings = K::sightings(&observed);
         let began = self.now();
         let plan = K::plan(&view, &observed, began);
-        self.seen = Some(Seen { scope: aws.scope().clone(), at: began, sightings });
+        self.seen = Some(Seen {
+            scope: aws.scope().clone(),
+            at: began,
+            sightings,
+        });
         self.carry_out(&aws, view, &observed, plan).await
     }
 
@@ -279,18 +294,6 @@ impl<'a, K: Kind> Run<'a, K> {
         Ok(of_namespace.unwrap_or_else(|| self.context.default_region.clone()))
     }
 
-    fn moved(&self, what: &str, recorded: Option<&str>, now: &str) -> Option<Line> {
-        let recorded = recorded.filter(|recorded| *recorded != now)?;
-        Some(Line::new(
-            Reason::AccountOrRegionChanged,
-            format!(
-                "This object lives in {what} {recorded}, but {now} applies now. Nothing is done until {recorded} \
-                 applies again (spec.region, the namespace's annotation nuvem.dev/region, the operator's --region and \
-                 credentials)."
-            ),
-        ))
-    }
-
     fn is_first_sight(&self) -> bool {
         let unmarked = !self.deleting() && !self.observing && !self.object.has_finalizer();
         unmarked || self.status.account.is_none() || self.status.conditions.is_empty()
@@ -301,7 +304,11 @@ impl<'a, K: Kind> Run<'a, K> {
         if !self.deleting() && !self.observing && !self.object.has_finalizer() {
             let mut finalizers = self.object.meta().finalizers.clone().unwrap_or_default();
             finalizers.push(FINALIZER.to_owned());
-            let version = self.context.cluster.write_finalizers(&self.key, &self.resource_version, finalizers).await?;
+            let version = self
+                .context
+                .cluster
+                .write_finalizers(&self.key, &self.resource_version, finalizers)
+                .await?;
             self.resource_version.clone_from(&version);
             self.written = Some(version);
         }
@@ -317,7 +324,11 @@ impl<'a, K: Kind> Run<'a, K> {
     /// Everything that observing and planning need, or the line that says what is wrong or missing.
     async fn view(&mut self, region: String) -> Step<Result<View<K>, Line>> {
         let now = self.now();
-        let disruption = if self.deleting() { Ok(Disruption::Immediate) } else { K::disruption(self.object) };
+        let disruption = if self.deleting() {
+            Ok(Disruption::Immediate)
+        } else {
+            K::disruption(self.object)
+        };
         let window = match disruption {
             Ok(Disruption::Window(window)) => window.open_at(now).map(|occurrence| occurrence.starts),
             Ok(Disruption::Immediate | Disruption::Never) => None,
@@ -333,7 +344,10 @@ impl<'a, K: Kind> Run<'a, K> {
             }
         };
         Ok(Ok(View {
-            owner: Owner { cluster: self.context.identity.clone(), key: self.key.clone() },
+            owner: Owner {
+                cluster: self.context.identity.clone(),
+                key: self.key.clone(),
+            },
             region,
             goal,
             ledger: Ledger::new(self.status.parts.clone()),
@@ -372,12 +386,21 @@ impl<'a, K: Kind> Run<'a, K> {
         Ok(gathered)
     }
 
-    async fn carry_out(&mut self, aws: &Aws, view: View<K>, observed: &K::Observed, mut plan: Plan<K::Step>) -> Step<Again> {
+    async fn carry_out(
+        &mut self,
+        aws: &Aws,
+        view: View<K>,
+        observed: &K::Observed,
+        mut plan: Plan<K::Step>,
+    ) -> Step<Again> {
         self.pins = K::report(&view, observed);
         if let Some(why) = plan.hold.take().filter(|_| !self.observing) {
-            let text = format!("The AWS tag nuvem.dev/hold says: {why}. Nothing is touched in AWS until it is removed.");
-            self.conclude(&Verdict::Paused(Line::new(Reason::HeldInAws, text))).await?;
-            return Ok(Again::Later(Requeue::Slowly));
+            let text =
+                format!("The AWS tag nuvem.dev/hold says: {why}. Nothing is touched in AWS until it is removed.");
+            self.conclude(&Verdict::Paused(Line::new(Reason::HeldInAws, text)))
+                .await?;
+            // The sweep sees when the tag goes.
+            return Ok(Again::Later(Requeue::Converged));
         }
         let policy = match self.policy() {
             Ok(policy) => policy,
@@ -385,7 +408,7 @@ impl<'a, K: Kind> Run<'a, K> {
         };
         let changes = std::mem::take(&mut plan.changes);
         let permitted = permit(changes, &policy, self.now());
-        if self.must_be_live(&permitted) && !self.is_live().await? {
+        if must_be_live(&permitted) && !self.is_live().await? {
             return Ok(Again::Now);
         }
         if plan.gone {
@@ -406,7 +429,11 @@ impl<'a, K: Kind> Run<'a, K> {
     }
 
     fn policy(&self) -> Result<Policy, Line> {
-        let disruption = if self.deleting() { Disruption::Immediate } else { K::disruption(self.object)? };
+        let disruption = if self.deleting() {
+            Disruption::Immediate
+        } else {
+            K::disruption(self.object)?
+        };
         Ok(Policy {
             observe: self.observing,
             disruption,
@@ -414,17 +441,12 @@ impl<'a, K: Kind> Run<'a, K> {
         })
     }
 
-    /// A launch or a deletion acts on nothing but the object as it is now.
-    fn must_be_live(&self, permitted: &Permitted<K::Step>) -> bool {
-        permitted.allowed.iter().any(|change| match change.class {
-            Class::Create | Class::Delete => true,
-            Class::InPlace | Class::StopStart | Class::Replacement | Class::Forbidden => false,
-        })
-    }
-
     async fn is_live(&self) -> Step<bool> {
         let live = self.context.cluster.live(&self.key).await?;
-        let version = live.as_ref().and_then(|live| live.pointer("/metadata/resourceVersion")).and_then(Value::as_str);
+        let version = live
+            .as_ref()
+            .and_then(|live| live.pointer("/metadata/resourceVersion"))
+            .and_then(Value::as_str);
         Ok(version == Some(self.resource_version.as_str()))
     }
 
@@ -457,7 +479,11 @@ impl<'a, K: Kind> Run<'a, K> {
                     if change.class == Class::StopStart {
                         acted.downtime = Some(format!("{}.", change.summary));
                     }
-                    let reason = if change.class == Class::Create { Reason::Creating } else { Reason::Changing };
+                    let reason = if change.class == Class::Create {
+                        Reason::Creating
+                    } else {
+                        Reason::Changing
+                    };
                     acted.done.push(Line::new(reason, format!("{}.", change.summary)));
                 }
                 Err(failure) if failure.class == FailureClass::Fenced => {
@@ -545,7 +571,11 @@ impl<'a, K: Kind> Run<'a, K> {
     fn remember_in_history(&mut self, change: &Change<K::Step>) {
         let at = whole_second(self.now());
         if change.ends_downtime {
-            let down = self.status.history.iter_mut().find(|entry| entry.class == Class::StopStart.name());
+            let down = self
+                .status
+                .history
+                .iter_mut()
+                .find(|entry| entry.class == Class::StopStart.name());
             if let Some(entry) = down.filter(|entry| entry.downtime_seconds.is_none()) {
                 entry.downtime_seconds = Some(at.as_second().saturating_sub(entry.at.as_second()));
             }
@@ -564,10 +594,22 @@ impl<'a, K: Kind> Run<'a, K> {
     async fn tell_of_drift(&self, changes: &[Change<K::Step>]) {
         let found = changes
             .iter()
-            .map(|change| format!("{} is {}, wanted {}", change.field, or_nothing(&change.from), or_nothing(&change.to)))
+            .map(|change| {
+                format!(
+                    "{} is {}, wanted {}",
+                    change.field,
+                    or_nothing(&change.from),
+                    or_nothing(&change.to)
+                )
+            })
             .collect::<Vec<_>>()
             .join("; ");
-        self.tell("DriftFound", &format!("Changed outside of Kubernetes: {found}. Putting it back."), true).await;
+        self.tell(
+            "DriftFound",
+            &format!("Changed outside of Kubernetes: {found}. Putting it back."),
+            true,
+        )
+        .await;
     }
 
     async fn finish(&mut self, plan: Plan<K::Step>, permitted: Permitted<K::Step>, acted: Acted) -> Step<Again> {
@@ -581,10 +623,19 @@ impl<'a, K: Kind> Run<'a, K> {
             observing: self.observing,
         };
         planned.progress.extend(acted.done);
-        planned.blocked.extend(permitted.forbidden.iter().map(|drift| Line::new(Reason::ForbiddenChange, drift.reason.clone() + ".")));
+        planned.blocked.extend(
+            permitted
+                .forbidden
+                .iter()
+                .map(|drift| Line::new(Reason::ForbiddenChange, drift.reason.clone() + ".")),
+        );
         for failure in &acted.failures {
             let line = line_of(failure);
-            if failure.class.is_refusal() { planned.blocked.push(line) } else { planned.progress.push(line) }
+            if failure.class.is_refusal() {
+                planned.blocked.push(line);
+            } else {
+                planned.progress.push(line);
+            }
         }
         if self.deleting() {
             for line in &mut planned.blocked {
@@ -608,10 +659,20 @@ impl<'a, K: Kind> Run<'a, K> {
     }
 
     fn held_line(&self, drift: &Drift) -> Line {
-        let reason = if self.observing { Reason::Observing } else { Reason::HeldBack };
+        let reason = if self.observing {
+            Reason::Observing
+        } else {
+            Reason::HeldBack
+        };
         Line::new(
             reason,
-            format!("{} is {}, wanted {}: {}.", drift.field, or_nothing(&drift.observed), or_nothing(&drift.desired), drift.reason),
+            format!(
+                "{} is {}, wanted {}: {}.",
+                drift.field,
+                or_nothing(&drift.observed),
+                or_nothing(&drift.desired),
+                drift.reason
+            ),
         )
     }
 
@@ -641,7 +702,11 @@ impl<'a, K: Kind> Run<'a, K> {
     /// The spec is wrong, or what it refers to is missing.
     async fn refused(&mut self, line: Line) -> Step<Again> {
         if line.reason == Reason::WaitingForReference {
-            let planned = Planned { progress: vec![line], deleting: self.deleting(), ..Planned::default() };
+            let planned = Planned {
+                progress: vec![line],
+                deleting: self.deleting(),
+                ..Planned::default()
+            };
             self.conclude(&Verdict::Planned(planned)).await?;
             return Ok(Again::Later(Requeue::Reference));
         }
@@ -649,7 +714,11 @@ impl<'a, K: Kind> Run<'a, K> {
     }
 
     async fn stalled(&mut self, line: Line) -> Step<Again> {
-        let planned = Planned { blocked: vec![line], deleting: self.deleting(), ..Planned::default() };
+        let planned = Planned {
+            blocked: vec![line],
+            deleting: self.deleting(),
+            ..Planned::default()
+        };
         self.conclude(&Verdict::Planned(planned)).await?;
         Ok(Again::Later(Requeue::Slowly))
     }
@@ -667,10 +736,18 @@ impl<'a, K: Kind> Run<'a, K> {
             return Ok(Again::Later(Requeue::CheckIn));
         }
         let line = line_of(failure);
-        self.status.conditions =
-            conditions(&self.status.conditions, &Verdict::Unread(line), self.object.generation(), self.now());
+        self.status.conditions = conditions(
+            &self.status.conditions,
+            &Verdict::Unread(line),
+            self.object.generation(),
+            self.now(),
+        );
         self.write_status().await?;
-        Ok(Again::Later(failure.retry_at.map_or(Requeue::Backoff, |until| Requeue::Throttled { until })))
+        Ok(Again::Later(
+            failure
+                .retry_at
+                .map_or(Requeue::Backoff, |until| Requeue::Throttled { until }),
+        ))
     }
 
     /// Writes the status that follows from what happened, and tells of what turned.
@@ -678,7 +755,9 @@ impl<'a, K: Kind> Run<'a, K> {
         let generation = self.object.generation();
         if !matches!(verdict, Verdict::Paused(_)) {
             self.status.observed_generation = Some(generation);
-            self.status.last_handled_reconcile_at.clone_from(&self.annotations.reconcile_at);
+            self.status
+                .last_handled_reconcile_at
+                .clone_from(&self.annotations.reconcile_at);
         }
         let before = std::mem::take(&mut self.status.conditions);
         self.status.conditions = conditions(&before, verdict, generation, self.now());
@@ -697,7 +776,10 @@ impl<'a, K: Kind> Run<'a, K> {
             return Ok(());
         }
         let cluster = &self.context.cluster;
-        let version = match cluster.write_status(&self.key, &self.resource_version, status.clone()).await {
+        let version = match cluster
+            .write_status(&self.key, &self.resource_version, status.clone())
+            .await
+        {
             Err(ClusterError::Conflict) => self.write_over_an_edit(&before, status.clone()).await?,
             other => other?,
         };
@@ -714,7 +796,10 @@ impl<'a, K: Kind> Run<'a, K> {
         if live.get("status").unwrap_or(&Value::Null) != before {
             return Err(ClusterError::Conflict);
         }
-        let version = live.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default();
+        let version = live
+            .pointer("/metadata/resourceVersion")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         self.context.cluster.write_status(&self.key, version, status).await
     }
 
@@ -725,7 +810,12 @@ impl<'a, K: Kind> Run<'a, K> {
         }
         let mut finalizers = self.object.meta().finalizers.clone().unwrap_or_default();
         finalizers.retain(|finalizer| finalizer != FINALIZER);
-        match self.context.cluster.write_finalizers(&self.key, &self.resource_version, finalizers).await {
+        match self
+            .context
+            .cluster
+            .write_finalizers(&self.key, &self.resource_version, finalizers)
+            .await
+        {
             Ok(_) | Err(ClusterError::Gone) => Ok(Again::Never),
             Err(error) => Err(error),
         }
@@ -757,9 +847,8 @@ impl<'a, K: Kind> Run<'a, K> {
     fn cluster_failed(self, error: &ClusterError) -> Outcome {
         let again = match error {
             ClusterError::Gone => Again::Never,
-            ClusterError::Conflict => Again::Later(Requeue::Backoff),
+            ClusterError::Conflict | ClusterError::Unavailable(_) => Again::Later(Requeue::Backoff),
             ClusterError::Forbidden(_) | ClusterError::Refused(_) => Again::Later(Requeue::Slowly),
-            ClusterError::Unavailable(_) => Again::Later(Requeue::Backoff),
         };
         let mut outcome = self.outcome(again);
         outcome.deep_next = true;
@@ -767,11 +856,30 @@ impl<'a, K: Kind> Run<'a, K> {
     }
 }
 
+fn moved(what: &str, recorded: Option<&str>, now: &str) -> Option<Line> {
+    let recorded = recorded.filter(|recorded| *recorded != now)?;
+    Some(Line::new(
+        Reason::AccountOrRegionChanged,
+        format!(
+            "This object lives in {what} {recorded}, but {now} applies now. Nothing is done until {recorded} \
+             applies again (spec.region, the namespace's annotation nuvem.dev/region, the operator's --region and \
+             credentials)."
+        ),
+    ))
+}
+
+/// A launch or a deletion acts on nothing but the object as it is now.
+fn must_be_live<S>(permitted: &Permitted<S>) -> bool {
+    permitted.allowed.iter().any(|change| match change.class {
+        Class::Create | Class::Delete => true,
+        Class::InPlace | Class::StopStart | Class::Replacement | Class::Forbidden => false,
+    })
+}
+
 /// Changes after which AWS needs time: looking again at once would only cost a read.
 fn is_slow<S>(change: &Change<S>) -> bool {
     match change.class {
-        Class::StopStart | Class::Replacement | Class::Forbidden => true,
-        Class::Delete => true,
+        Class::StopStart | Class::Replacement | Class::Forbidden | Class::Delete => true,
         Class::Create => change.field == "instance",
         Class::InPlace => change.field == "power.state" || change.field == "rootVolume",
     }
@@ -793,19 +901,31 @@ fn turned(
     };
     let mut notes = Vec::new();
     for (kind, reason, warning) in [("Stalled", "Stalled", true), ("Paused", "Paused", false)] {
-        if let Some((_, why, message)) = find(after, kind) {
-            if find(before, kind).is_none_or(|(_, earlier, text)| (earlier, text) != (why.clone(), message.clone())) {
-                notes.push(Note { reason, text: format!("{why}: {message}"), warning });
-            }
+        if let Some((_, why, message)) = find(after, kind)
+            && find(before, kind).is_none_or(|(_, earlier, text)| (earlier, text) != (why.clone(), message.clone()))
+        {
+            notes.push(Note {
+                reason,
+                text: format!("{why}: {message}"),
+                warning,
+            });
         }
     }
     let held = |all: &[_]| find(all, "Synced").filter(|(_, reason, _)| reason == Reason::HeldBack.name());
     if let Some((_, _, message)) = held(after).filter(|now| held(before).as_ref() != Some(now)) {
-        notes.push(Note { reason: "HeldBack", text: message, warning: false });
+        notes.push(Note {
+            reason: "HeldBack",
+            text: message,
+            warning: false,
+        });
     }
     let is_ready = |all: &[_]| find(all, "Ready").is_some_and(|(status, _, _)| status == "True");
     if let (true, false, Some((_, _, message))) = (is_ready(after), is_ready(before), find(after, "Ready")) {
-        notes.push(Note { reason: "Ready", text: message, warning: false });
+        notes.push(Note {
+            reason: "Ready",
+            text: message,
+            warning: false,
+        });
     }
     notes
 }

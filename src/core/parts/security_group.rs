@@ -114,7 +114,12 @@ fn rule_text(rule: &Rule) -> String {
 /// Everything to one network.
 #[must_use]
 pub fn everything_to(peer: Peer) -> Rule {
-    Rule { protocol: "-1".to_owned(), from_port: None, to_port: None, peer }
+    Rule {
+        protocol: "-1".to_owned(),
+        from_port: None,
+        to_port: None,
+        peer,
+    }
 }
 
 /// One difference between a group's rules and the wanted ones.
@@ -179,15 +184,27 @@ fn difference(group_id: &str, direction: Direction, present: &Rules, wanted: &Ru
         (shown(present), shown(wanted))
     };
     let step = |verb, rules: Rules| {
-        let rules = GroupRules { group_id: group_id.to_owned(), rules };
+        let rules = GroupRules {
+            group_id: group_id.to_owned(),
+            rules,
+        };
         Step::Rules { verb, direction, rules }
     };
-    let steps = [(Verb::Authorize, missing), (Verb::Revoke, surplus), (Verb::Describe, renamed)]
-        .into_iter()
-        .filter(|(_, rules)| !rules.is_empty())
-        .map(|(verb, rules)| step(verb, rules))
-        .collect();
-    Some(Difference { direction, from, to, steps })
+    let steps = [
+        (Verb::Authorize, missing),
+        (Verb::Revoke, surplus),
+        (Verb::Describe, renamed),
+    ]
+    .into_iter()
+    .filter(|(_, rules)| !rules.is_empty())
+    .map(|(verb, rules)| step(verb, rules))
+    .collect();
+    Some(Difference {
+        direction,
+        from,
+        to,
+        steps,
+    })
 }
 
 /// Performs one write to a security group.
@@ -237,6 +254,7 @@ mod tests {
         all.iter().map(|rule| (rule.clone(), None)).collect()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers write `expect!` without more")]
     fn check(ingress: Rules, egress: Rules, wanted: &Wanted, expected: Expect) {
         let group = SecurityGroup {
             id: "sg-1".to_owned(),
@@ -260,7 +278,10 @@ mod tests {
 
     #[test]
     fn a_new_group_with_egress_absent_needs_its_ingress_only() {
-        let wanted = Wanted { ingress: rules(&[rule(22, "10.0.0.0/8")]), egress: Egress::Everything };
+        let wanted = Wanted {
+            ingress: rules(&[rule(22, "10.0.0.0/8")]),
+            egress: Egress::Everything,
+        };
         check(
             Rules::new(),
             all_out(),
@@ -273,7 +294,10 @@ mod tests {
 
     #[test]
     fn a_rule_added_by_hand_is_taken_away_and_a_missing_one_comes_first() {
-        let wanted = Wanted { ingress: rules(&[rule(22, "10.0.0.0/8")]), egress: Egress::Everything };
+        let wanted = Wanted {
+            ingress: rules(&[rule(22, "10.0.0.0/8")]),
+            egress: Egress::Everything,
+        };
         check(
             rules(&[rule(3389, "0.0.0.0/0")]),
             all_out(),
@@ -287,7 +311,10 @@ mod tests {
 
     #[test]
     fn empty_egress_lets_nothing_out() {
-        let wanted = Wanted { ingress: Rules::new(), egress: Egress::Exactly(Rules::new()) };
+        let wanted = Wanted {
+            ingress: Rules::new(),
+            egress: Egress::Exactly(Rules::new()),
+        };
         check(
             Rules::new(),
             all_out(),
@@ -302,7 +329,10 @@ mod tests {
     fn awss_own_ipv6_rule_is_no_drift() {
         let mut present = all_out();
         present.insert(everything_to(Peer::Ipv6("::/0".to_owned())), None);
-        let wanted = Wanted { ingress: Rules::new(), egress: Egress::Everything };
+        let wanted = Wanted {
+            ingress: Rules::new(),
+            egress: Egress::Everything,
+        };
         check(Rules::new(), present, &wanted, expect![""]);
     }
 
@@ -310,7 +340,10 @@ mod tests {
     fn a_description_changes_in_place() {
         let mut ingress = Rules::new();
         ingress.insert(rule(22, "10.0.0.0/8"), Some("SSH".to_owned()));
-        let wanted = Wanted { ingress, egress: Egress::Everything };
+        let wanted = Wanted {
+            ingress,
+            egress: Egress::Everything,
+        };
         check(
             rules(&[rule(22, "10.0.0.0/8")]),
             all_out(),

@@ -59,7 +59,10 @@ pub fn steps(things: &[Tagged<'_>], no_longer: &BTreeSet<String>) -> Vec<Step> {
         if !missing.is_empty() {
             match creates.iter_mut().find(|create| create.tags == missing) {
                 Some(create) => create.ids.push(thing.id.to_owned()),
-                None => creates.push(CreateTags { ids: vec![thing.id.to_owned()], tags: missing }),
+                None => creates.push(CreateTags {
+                    ids: vec![thing.id.to_owned()],
+                    tags: missing,
+                }),
             }
         }
         let keys: BTreeSet<String> = no_longer
@@ -70,7 +73,10 @@ pub fn steps(things: &[Tagged<'_>], no_longer: &BTreeSet<String>) -> Vec<Step> {
         if !keys.is_empty() {
             match deletes.iter_mut().find(|delete| delete.keys == keys) {
                 Some(delete) => delete.ids.push(thing.id.to_owned()),
-                None => deletes.push(DeleteTags { ids: vec![thing.id.to_owned()], keys }),
+                None => deletes.push(DeleteTags {
+                    ids: vec![thing.id.to_owned()],
+                    keys,
+                }),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! AWS as a user of the account sees it: straight at the emulator, not counted by the proxy.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
@@ -67,18 +67,24 @@ pub struct Volume {
     pub tags: Tags,
 }
 
-/// AWS's refusal.
+/// AWS's refusal, as `400 InvalidGroup.InUse: …`.
 #[derive(Clone, Debug)]
-pub struct Refused {
-    pub status: u16,
-    pub code: String,
-    pub message: String,
+pub struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl Aws {
     pub fn new(endpoint: String) -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        Self { runtime, http: Client::builder(TokioExecutor::new()).build_http(), endpoint }
+        Self {
+            runtime,
+            http: Client::builder(TokioExecutor::new()).build_http(),
+            endpoint,
+        }
     }
 
     /// A call of EC2, or AWS's refusal.
@@ -89,21 +95,33 @@ impl Aws {
         }
         let request = Request::post(&self.endpoint)
             .header("content-type", "application/x-www-form-urlencoded")
-            .header("authorization", "AWS4-HMAC-SHA256 Credential=it/20261124/us-east-1/ec2/aws4_request")
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=it/20261124/us-east-1/ec2/aws4_request",
+            )
             .body(Full::from(form))
             .expect("a request");
         let (status, body) = self.runtime.block_on(async {
-            let answer = self.http.request(request).await.unwrap_or_else(|error| panic!("{action}: {error:?}"));
+            let answer = self
+                .http
+                .request(request)
+                .await
+                .unwrap_or_else(|error| panic!("{action}: {error:?}"));
             let status = answer.status().as_u16();
             (status, answer.into_body().collect().await.expect("a body").to_bytes())
         });
         let body = xml::to_json(&String::from_utf8_lossy(&body));
-        if status == 200 { Ok(body) } else { Err(refused(status, &body)) }
+        if status == 200 {
+            Ok(body)
+        } else {
+            Err(refused(status, &body))
+        }
     }
 
     /// A call that must succeed.
     pub fn must(&self, action: &str, parameters: &[(&str, &str)]) -> Value {
-        self.call(action, parameters).unwrap_or_else(|refused| panic!("{action} {parameters:?}: {refused:?}"))
+        self.call(action, parameters)
+            .unwrap_or_else(|refused| panic!("{action} {parameters:?}: {refused}"))
     }
 
     /// A listing with a filter, its items under `set`.
@@ -123,17 +141,25 @@ impl Aws {
 
     /// One instance by its id.
     pub fn instance(&self, id: &str) -> Instance {
-        self.instances("instance-id", id).pop().unwrap_or_else(|| panic!("AWS does not know {id}"))
+        self.instances("instance-id", id)
+            .pop()
+            .unwrap_or_else(|| panic!("AWS does not know {id}"))
     }
 
     /// The groups that a filter finds.
     pub fn groups(&self, filter: &str, value: &str) -> Vec<Group> {
-        self.list("DescribeSecurityGroups", "securityGroupInfo", filter, value).iter().map(group).collect()
+        self.list("DescribeSecurityGroups", "securityGroupInfo", filter, value)
+            .iter()
+            .map(group)
+            .collect()
     }
 
     /// The volumes that a filter finds.
     pub fn volumes(&self, filter: &str, value: &str) -> Vec<Volume> {
-        self.list("DescribeVolumes", "volumeSet", filter, value).iter().map(volume).collect()
+        self.list("DescribeVolumes", "volumeSet", filter, value)
+            .iter()
+            .map(volume)
+            .collect()
     }
 
     /// The network interfaces that a filter finds, by id.
@@ -146,7 +172,10 @@ impl Aws {
 
     /// An attribute that only a call of its own shows.
     pub fn attribute(&self, id: &str, attribute: &str) -> String {
-        let answer = self.must("DescribeInstanceAttribute", &[("InstanceId", id), ("Attribute", attribute)]);
+        let answer = self.must(
+            "DescribeInstanceAttribute",
+            &[("InstanceId", id), ("Attribute", attribute)],
+        );
         text(&answer[attribute]["value"])
     }
 
@@ -159,7 +188,10 @@ impl Aws {
     }
 
     pub fn tag(&self, id: &str, key: &str, value: &str) {
-        self.must("CreateTags", &[("ResourceId.1", id), ("Tag.1.Key", key), ("Tag.1.Value", value)]);
+        self.must(
+            "CreateTags",
+            &[("ResourceId.1", id), ("Tag.1.Key", key), ("Tag.1.Value", value)],
+        );
     }
 
     pub fn untag(&self, id: &str, key: &str) {
@@ -185,7 +217,12 @@ impl Aws {
         let image = self.newest_image();
         let answer = self.must(
             "RunInstances",
-            &[("ImageId", &image), ("InstanceType", instance_type), ("MinCount", "1"), ("MaxCount", "1")],
+            &[
+                ("ImageId", &image),
+                ("InstanceType", instance_type),
+                ("MinCount", "1"),
+                ("MaxCount", "1"),
+            ],
         );
         instance(items(&answer["instancesSet"]).first().expect("an instance"))
     }
@@ -193,7 +230,10 @@ impl Aws {
     /// The newest Amazon Linux image.
     pub fn newest_image(&self) -> String {
         let found = self.list("DescribeImages", "imagesSet", "name", "al2023-ami-2023.*-x86_64");
-        let newest = found.iter().max_by_key(|image| text(&image["creationDate"])).expect("an image");
+        let newest = found
+            .iter()
+            .max_by_key(|image| text(&image["creationDate"]))
+            .expect("an image");
         text(&newest["imageId"])
     }
 
@@ -214,7 +254,11 @@ impl Aws {
         let vpc = self.default_vpc();
         let answer = self.must(
             "CreateSecurityGroup",
-            &[("GroupName", name), ("GroupDescription", "made by hand"), ("VpcId", &vpc)],
+            &[
+                ("GroupName", name),
+                ("GroupDescription", "made by hand"),
+                ("VpcId", &vpc),
+            ],
         );
         text(&answer["groupId"])
     }
@@ -226,7 +270,11 @@ impl Aws {
 
 fn refused(status: u16, body: &Value) -> Refused {
     let error = &body["Errors"]["Error"];
-    Refused { status, code: text(&error["Code"]), message: text(&error["Message"]) }
+    Refused {
+        status,
+        code: text(&error["Code"]),
+        message: text(&error["Message"]),
+    }
 }
 
 fn instance(item: &Value) -> Instance {
@@ -237,7 +285,10 @@ fn instance(item: &Value) -> Instance {
         instance_type: text(&item["instanceType"]),
         image_id: text(&item["imageId"]),
         tags: tags(item),
-        groups: items(&item["groupSet"]).iter().map(|one| text(&one["groupId"])).collect(),
+        groups: items(&item["groupSet"])
+            .iter()
+            .map(|one| text(&one["groupId"]))
+            .collect(),
         volumes: mappings.iter().map(|one| text(&one["ebs"]["volumeId"])).collect(),
         all: item.clone(),
     }
@@ -270,10 +321,19 @@ fn rules(permissions: &Value) -> BTreeSet<String> {
             (from, to) if from.is_empty() && to.is_empty() => "all".to_owned(),
             (from, to) => format!("{from}-{to}"),
         };
-        let peers = [("ipRanges", "cidrIp"), ("ipv6Ranges", "cidrIpv6"), ("groups", "groupId"), ("prefixListIds", "prefixListId")];
+        let peers = [
+            ("ipRanges", "cidrIp"),
+            ("ipv6Ranges", "cidrIpv6"),
+            ("groups", "groupId"),
+            ("prefixListIds", "prefixListId"),
+        ];
         for (set, key) in peers {
             for peer in items(&permission[set]) {
-                rules.insert(format!("{} {ports} {}", text(&permission["ipProtocol"]), text(&peer[key])));
+                rules.insert(format!(
+                    "{} {ports} {}",
+                    text(&permission["ipProtocol"]),
+                    text(&peer[key])
+                ));
             }
         }
     }
@@ -281,7 +341,10 @@ fn rules(permissions: &Value) -> BTreeSet<String> {
 }
 
 fn tags(item: &Value) -> Tags {
-    items(&item["tagSet"]).iter().map(|tag| (text(&tag["key"]), text(&tag["value"]))).collect()
+    items(&item["tagSet"])
+        .iter()
+        .map(|tag| (text(&tag["key"]), text(&tag["value"])))
+        .collect()
 }
 
 fn items(value: &Value) -> &[Value] {

@@ -280,8 +280,7 @@ impl Control {
     /// Where the proxy cannot be asked or does not accept a fault.
     pub async fn faults(&self, faults: Vec<Fault>) -> Result<()> {
         let body = serde_json::to_vec(&faults)?;
-        self.ask::<Value>(Method::PUT, "/faults", Some(body))
-            .await?;
+        self.ask::<Value>(Method::PUT, "/faults", Some(body)).await?;
         Ok(())
     }
 
@@ -309,12 +308,7 @@ impl Control {
         self.ask(Method::PUT, "/aws", Some(body)).await
     }
 
-    async fn ask<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Vec<u8>>,
-    ) -> Result<T> {
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<T> {
         let what = format!("{method} {}{path}", self.url);
         let request = Request::builder()
             .method(method)
@@ -322,17 +316,9 @@ impl Control {
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .with_context(|| what.clone())?;
-        let response = self
-            .client
-            .request(request)
-            .await
-            .with_context(|| what.clone())?;
+        let response = self.client.request(request).await.with_context(|| what.clone())?;
         let status = response.status();
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .with_context(|| what.clone())?;
+        let body = response.into_body().collect().await.with_context(|| what.clone())?;
         let body = body.to_bytes();
         if !status.is_success() {
             bail!("{what}: {status}: {}", String::from_utf8_lossy(&body));

@@ -22,12 +22,18 @@ impl Env {
         };
         let state = std::env::var_os("NUVEM_STATE").map(PathBuf::from);
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
-        Self { state: absolute(&state.unwrap_or(folder)), file: absolute(&file) }
+        Self {
+            state: absolute(&state.unwrap_or(folder)),
+            file: absolute(&file),
+        }
     }
 
     /// The environment whose state folder this is.
     pub fn of_state(state: &Path) -> Self {
-        Self { file: state.join("env"), state: state.to_owned() }
+        Self {
+            file: state.join("env"),
+            state: state.to_owned(),
+        }
     }
 
     /// A variable, read anew: the process ids change.
@@ -47,7 +53,9 @@ impl Env {
     /// A replica's log.
     pub fn operator_log(&self, replica: usize) -> String {
         let path = self.state.join(format!("operator-{replica}.log"));
-        std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        std::fs::read(path)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
     }
 }
 
@@ -72,7 +80,8 @@ fn variables(text: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn the_exports_of_an_env_file_are_read() {
-    let read = variables("# x\nunset A\nexport KUBECONFIG=/tmp/k\nexport NUVEM_OPERATOR_PIDS='12 13'\nexport EMPTY=''\n");
+    let read =
+        variables("# x\nunset A\nexport KUBECONFIG=/tmp/k\nexport NUVEM_OPERATOR_PIDS='12 13'\nexport EMPTY=''\n");
     assert_eq!(read["KUBECONFIG"], "/tmp/k");
     assert_eq!(read["NUVEM_OPERATOR_PIDS"], "12 13");
     assert_eq!(read["EMPTY"], "");

@@ -34,7 +34,11 @@ pub fn run(command: &mut Command, stdin: &str) -> Ran {
     drop(pipe);
     let Output { status, stdout, stderr } = child.wait_with_output().expect("an end");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+    Ran {
+        code: status.code(),
+        stdout: text(stdout),
+        stderr: text(stderr),
+    }
 }
 
 /// The environment's kubectl, in a namespace.
@@ -77,7 +81,13 @@ impl Kubectl {
     /// The same with something on stdin.
     pub fn ok_with(&self, arguments: &[&str], stdin: &str) -> String {
         let ran = self.tried(arguments, stdin);
-        assert!(ran.succeeded(), "kubectl {}: {}{}\n{stdin}", arguments.join(" "), ran.stdout, ran.stderr);
+        assert!(
+            ran.succeeded(),
+            "kubectl {}: {}{}\n{stdin}",
+            arguments.join(" "),
+            ran.stdout,
+            ran.stderr
+        );
         ran.stdout
     }
 }

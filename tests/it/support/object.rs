@@ -65,17 +65,22 @@ impl Object {
 
     /// Whether a condition is there with this status, for the spec as it is now.
     pub fn is(&self, kind: &str, status: &str) -> bool {
-        self.condition(kind).is_some_and(|condition| condition.status == status && condition.generation == self.generation())
+        self.condition(kind)
+            .is_some_and(|condition| condition.status == status && condition.generation == self.generation())
     }
 
     /// The reason of a condition that is there; empty otherwise.
     pub fn reason(&self, kind: &str) -> String {
-        self.condition(kind).map(|condition| condition.reason).unwrap_or_default()
+        self.condition(kind)
+            .map(|condition| condition.reason)
+            .unwrap_or_default()
     }
 
     /// The message of a condition that is there; empty otherwise.
     pub fn message(&self, kind: &str) -> String {
-        self.condition(kind).map(|condition| condition.message).unwrap_or_default()
+        self.condition(kind)
+            .map(|condition| condition.message)
+            .unwrap_or_default()
     }
 
     /// Ready and Synced, and nothing is under way or wrong.
@@ -110,17 +115,21 @@ impl Object {
     /// The newest entry of the ledger for a part.
     pub fn part(&self, part: &str) -> Value {
         let all = self.0["status"]["parts"].as_array().cloned().unwrap_or_default();
-        all.into_iter().filter(|one| one["part"] == part).max_by_key(|one| one["incarnation"].as_u64()).unwrap_or_default()
-    }
-
-    pub fn is_being_deleted(&self) -> bool {
-        self.0["metadata"]["deletionTimestamp"].is_string()
+        all.into_iter()
+            .filter(|one| one["part"] == part)
+            .max_by_key(|one| one["incarnation"].as_u64())
+            .unwrap_or_default()
     }
 }
 
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "generation {}, observed {}", self.generation(), self.observed_generation())?;
+        writeln!(
+            f,
+            "generation {}, observed {}",
+            self.generation(),
+            self.observed_generation()
+        )?;
         for condition in self.0["status"]["conditions"].as_array().into_iter().flatten() {
             let text = |key: &str| condition[key].as_str().unwrap_or_default().to_owned();
             writeln!(

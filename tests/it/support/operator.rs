@@ -7,7 +7,6 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::env::{Env, root};
 use super::kubectl::{Ran, run};
-use super::wait::eventually;
 
 /// The replicas of one environment.
 #[derive(Clone, Debug)]
@@ -49,16 +48,11 @@ impl Operator {
 
     /// The replicas' process ids, by number.
     pub fn pids(&self) -> Vec<i32> {
-        self.env.get("NUVEM_OPERATOR_PIDS").split_whitespace().map(|pid| pid.parse().expect("a process id")).collect()
-    }
-
-    /// Waits until none of these processes is the operator any more, and returns those that are.
-    pub fn replaced(&self, before: &[i32]) -> Vec<i32> {
-        eventually(Duration::from_secs(10), "the operator was started again", String::new, || {
-            let now = self.pids();
-            let replaced = !now.is_empty() && now.iter().all(|pid| !before.contains(pid));
-            if replaced { Ok(now) } else { Err(format!("{now:?}, before {before:?}")) }
-        })
+        self.env
+            .get("NUVEM_OPERATOR_PIDS")
+            .split_whitespace()
+            .map(|pid| pid.parse().expect("a process id"))
+            .collect()
     }
 
     /// How often AWS is swept.
@@ -67,12 +61,21 @@ impl Operator {
         let path = self.env.state.join("operator-launch.json");
         let launch: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(path).expect("a launch file")).expect("JSON");
-        let arguments: Vec<&str> =
-            launch["replicas"][0]["argv"].as_array().into_iter().flatten().filter_map(|one| one.as_str()).collect();
-        let joined = arguments.iter().filter_map(|one| one.strip_prefix(FLAG)?.strip_prefix('='));
+        let arguments: Vec<&str> = launch["replicas"][0]["argv"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one.as_str())
+            .collect();
+        let joined = arguments
+            .iter()
+            .filter_map(|one| one.strip_prefix(FLAG)?.strip_prefix('='));
         let apart = arguments.windows(2).filter(|pair| pair[0] == FLAG).map(|pair| pair[1]);
         // The last one counts: what NUVEM_ARGS says stands behind what the chart renders.
-        let seconds = apart.chain(joined).last().map_or(30, |seconds| seconds.parse().expect("seconds"));
+        let seconds = apart
+            .chain(joined)
+            .last()
+            .map_or(30, |seconds| seconds.parse().expect("seconds"));
         Duration::from_secs(seconds)
     }
 }

@@ -1,5 +1,5 @@
-//! A test's own namespace in the environment. It ends with the namespace's deletion, after which
-//! nothing of it may be left in AWS.
+//! A test's own namespace in the environment. It ends with the deletion of all that is in it, after
+//! which nothing of it may be left in AWS.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,8 +21,6 @@ use super::wait::{eventually, seconds};
 
 /// How long anything may take that nothing is in the way of.
 pub const SOON: Duration = seconds(30);
-/// As much again for a new leader, which has to wait until the old one's lease is over.
-pub const AFTER_A_KILL: Duration = seconds(80);
 
 /// A test's part of the environment.
 pub struct Scene {
@@ -48,9 +46,7 @@ impl Scene {
     /// A new namespace in this run's environment, on a good day.
     pub fn new(name: &str) -> Self {
         let scene = Self::of(Env::of_this_run(), name);
-        scene.proxy.calm();
-        scene.kubectl.ok(&["create", "namespace", &scene.namespace]);
-        scene.proxy.count_anew();
+        scene.begin();
         scene
     }
 
@@ -71,6 +67,16 @@ impl Scene {
         }
     }
 
+    /// A good day, the namespace, and calls that are counted from here on.
+    pub fn begin(&self) {
+        self.proxy.calm();
+        self.eventually(SOON, "the namespace of an earlier run is gone", || {
+            let ran = self.kubectl.tried(&["create", "namespace", &self.namespace], "");
+            if ran.succeeded() { Ok(()) } else { Err(ran.stderr) }
+        });
+        self.proxy.count_anew();
+    }
+
     // --- Kubernetes
 
     pub fn apply(&self, manifest: &Manifest) {
@@ -89,7 +95,8 @@ impl Scene {
 
     /// What the API server would say to it.
     pub fn judged(&self, manifest: &Manifest) -> Ran {
-        self.kubectl.tried(&["apply", "--dry-run=server", "--filename", "-"], &manifest.text())
+        self.kubectl
+            .tried(&["apply", "--dry-run=server", "--filename", "-"], &manifest.text())
     }
 
     pub fn annotate(&self, name: &str, annotation: &str) {
@@ -98,7 +105,8 @@ impl Scene {
 
     /// A merge patch of the spec.
     pub fn patch(&self, name: &str, patch: &serde_json::Value) {
-        self.kubectl.ok(&["patch", "ec2", name, "--type", "merge", "--patch", &patch.to_string()]);
+        self.kubectl
+            .ok(&["patch", "ec2", name, "--type", "merge", "--patch", &patch.to_string()]);
     }
 
     /// Asks for the deletion, and does not wait for it.
@@ -120,18 +128,28 @@ impl Scene {
     }
 
     pub fn find(&self, name: &str) -> Option<Object> {
-        let found = self.runtime.block_on(self.api().get_opt(name)).expect("an answer of the API server");
+        let found = self
+            .runtime
+            .block_on(self.api().get_opt(name))
+            .expect("an answer of the API server");
         found.map(|object| Object(serde_json::to_value(object).expect("JSON")))
     }
 
     pub fn get(&self, name: &str) -> Object {
-        self.find(name).unwrap_or_else(|| panic!("there is no {name} in {}", self.namespace))
+        self.find(name)
+            .unwrap_or_else(|| panic!("there is no {name} in {}", self.namespace))
     }
 
     /// Every object of the namespace.
     fn objects(&self) -> Vec<Object> {
-        let found = self.runtime.block_on(self.api().list(&ListParams::default())).expect("a list");
-        found.into_iter().map(|object| Object(serde_json::to_value(object).expect("JSON"))).collect()
+        let found = self
+            .runtime
+            .block_on(self.api().list(&ListParams::default()))
+            .expect("a list");
+        found
+            .into_iter()
+            .map(|object| Object(serde_json::to_value(object).expect("JSON")))
+            .collect()
     }
 
     fn api(&self) -> Api<DynamicObject> {
@@ -164,7 +182,11 @@ impl Scene {
 
     /// The notes of the events with this reason, oldest first.
     pub fn notes(&self, name: &str, reason: &str) -> Vec<String> {
-        self.events(name).into_iter().filter(|event| event.reason == reason).map(|event| event.note).collect()
+        self.events(name)
+            .into_iter()
+            .filter(|event| event.reason == reason)
+            .map(|event| event.note)
+            .collect()
     }
 
     // --- Waiting
@@ -178,7 +200,11 @@ impl Scene {
     pub fn until(&self, name: &str, within: Duration, what: &str, wanted: impl Fn(&Object) -> bool) -> Object {
         self.eventually(within, &format!("{name}: {what}"), || {
             let object = self.find(name).ok_or_else(|| format!("there is no {name}"))?;
-            if wanted(&object) { Ok(object) } else { Err(object.to_string()) }
+            if wanted(&object) {
+                Ok(object)
+            } else {
+                Err(object.to_string())
+            }
         })
     }
 
@@ -201,7 +227,14 @@ impl Scene {
     /// Waits until AWS was swept this many times, beginning now. The sweep is the only one who
     /// lists instances of more than one object.
     pub fn until_swept(&self, times: usize) {
-        let swept = || self.proxy.calls().log.iter().filter(|call| call.call == "ec2.DescribeInstances").count();
+        let swept = || {
+            self.proxy
+                .calls()
+                .log
+                .iter()
+                .filter(|call| call.call == "ec2.DescribeInstances")
+                .count()
+        };
         let wanted = swept() + times;
         let within = self.operator.sweep_interval() * u32::try_from(times + 1).expect("few") + seconds(5);
         self.eventually(within, &format!("{times} sweeps"), || match swept() {
@@ -248,7 +281,13 @@ impl Scene {
 
     /// The cluster's id in AWS: by default the uid of `kube-system`.
     pub fn cluster_id(&self) -> String {
-        self.kubectl.ok(&["get", "namespace", "kube-system", "--output", "jsonpath={.metadata.uid}"])
+        self.kubectl.ok(&[
+            "get",
+            "namespace",
+            "kube-system",
+            "--output",
+            "jsonpath={.metadata.uid}",
+        ])
     }
 
     /// The value of the tag `nuvem.dev/resource`.
@@ -260,7 +299,12 @@ impl Scene {
     pub fn left_in_aws(&self) -> BTreeSet<String> {
         let everything = self.resource("*");
         let filter = "tag:nuvem.dev/resource";
-        let instances = self.aws.instances(filter, &everything).into_iter().filter(Instance::lives).map(|one| one.id);
+        let instances = self
+            .aws
+            .instances(filter, &everything)
+            .into_iter()
+            .filter(Instance::lives)
+            .map(|one| one.id);
         let groups = self.aws.groups(filter, &everything).into_iter().map(|one| one.id);
         let volumes = self.aws.volumes(filter, &everything).into_iter().map(|one| one.id);
         let interfaces = self.aws.interfaces(filter, &everything);
@@ -269,17 +313,28 @@ impl Scene {
 
     // --- The end
 
-    /// Deletes the namespace and waits until it is gone, and with it everything in AWS.
+    /// Deletes all objects, after which nothing may be left in AWS. The namespace goes by itself:
+    /// Kubernetes takes five seconds for that, and nobody has to wait for them.
     pub fn end(&self) {
         self.proxy.calm();
-        self.kubectl.ok(&["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"]);
-        self.eventually(AFTER_A_KILL, "the namespace is gone", || {
-            let ran = self.kubectl.tried(&["get", "namespace", &self.namespace, "--ignore-not-found", "--output", "name"], "");
-            if ran.succeeded() && ran.stdout.trim().is_empty() { Ok(()) } else { Err(ran.stdout + &ran.stderr) }
+        self.kubectl.ok(&["delete", "ec2", "--all", "--wait=false"]);
+        self.eventually(SOON, "all objects are gone", || {
+            let left = self.objects();
+            if left.is_empty() { Ok(()) } else { Err(left.iter().map(Object::to_string).collect()) }
         });
         self.proxy.note();
         let left = self.left_in_aws();
         assert!(left.is_empty(), "left in AWS after {} was deleted: {left:?}", self.namespace);
+        self.kubectl.ok(&["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"]);
+    }
+
+    /// Deletes the namespace with all that is in it, and waits until it is gone.
+    pub fn delete_namespace(&self) {
+        self.kubectl.ok(&["delete", "namespace", &self.namespace, "--wait=false"]);
+        self.eventually(SOON, "the namespace is gone", || {
+            let ran = self.kubectl.tried(&["get", "namespace", &self.namespace, "--ignore-not-found", "--output", "name"], "");
+            if ran.succeeded() && ran.stdout.trim().is_empty() { Ok(()) } else { Err(ran.stdout + &ran.stderr) }
+        });
     }
 
     /// After a failure: away with everything, whatever state it is in, so that the next test
@@ -288,10 +343,28 @@ impl Scene {
         self.proxy.calm();
         for object in self.objects() {
             let name = object.0["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            self.kubectl.tried(&["annotate", "--overwrite", "ec2", &name, "nuvem.dev/abandon=true", "nuvem.dev/paused-"], "");
+            self.kubectl.tried(
+                &[
+                    "annotate",
+                    "--overwrite",
+                    "ec2",
+                    &name,
+                    "nuvem.dev/abandon=true",
+                    "nuvem.dev/paused-",
+                ],
+                "",
+            );
         }
-        self.kubectl.tried(&["delete", "namespace", &self.namespace, "--wait=true", "--timeout=60s"], "");
-        for instance in self.aws.instances("tag:nuvem.dev/resource", &self.resource("*")).iter().filter(|one| one.lives()) {
+        self.kubectl.tried(
+            &["delete", "namespace", &self.namespace, "--timeout=60s"],
+            "",
+        );
+        for instance in self
+            .aws
+            .instances("tag:nuvem.dev/resource", &self.resource("*"))
+            .iter()
+            .filter(|one| one.lives())
+        {
             for attribute in ["DisableApiTermination.Value", "DisableApiStop.Value"] {
                 let parameters = [("InstanceId", instance.id.as_str()), (attribute, "false")];
                 let _ = self.aws.call("ModifyInstanceAttribute", &parameters);
@@ -314,7 +387,15 @@ impl Scene {
             .calls()
             .log
             .iter()
-            .map(|call| format!("{:9.3} {} {} {}", call.at, call.status, call.call, call.fault.clone().unwrap_or_default()))
+            .map(|call| {
+                format!(
+                    "{:9.3} {} {} {}",
+                    call.at,
+                    call.status,
+                    call.call,
+                    call.fault.clone().unwrap_or_default()
+                )
+            })
             .collect();
         let calls = calls[calls.len().saturating_sub(40)..].join("\n");
         format!("--- kubectl describe ec2\n{described}\n--- the operator's log\n{end}\n--- its calls\n{calls}")
@@ -333,6 +414,8 @@ impl Drop for Scene {
 
 async fn client(kubeconfig: &str) -> Client {
     let read = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
-    let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await.expect("a configuration");
+    let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
+        .await
+        .expect("a configuration");
     Client::try_from(config).expect("a client")
 }

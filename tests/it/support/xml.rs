@@ -9,7 +9,9 @@ pub fn to_json(xml: &str) -> Value {
     let mut reader = Reader::from_str(xml);
     let mut open = vec![Element::default()];
     loop {
-        let event = reader.read_event().unwrap_or_else(|error| panic!("no XML: {error}\n{xml}"));
+        let event = reader
+            .read_event()
+            .unwrap_or_else(|error| panic!("no XML: {error}\n{xml}"));
         match event {
             Event::Start(tag) => open.push(Element::named(&tag.local_name())),
             Event::Empty(tag) => close(&mut open, Element::named(&tag.local_name())),
@@ -25,7 +27,12 @@ pub fn to_json(xml: &str) -> Value {
         }
     }
     let document = open.pop().expect("the document");
-    document.children.into_iter().next().map(|(_, root)| root).unwrap_or_default()
+    document
+        .children
+        .into_iter()
+        .next()
+        .map(|(_, root)| root)
+        .unwrap_or_default()
 }
 
 #[derive(Default)]
@@ -38,12 +45,19 @@ struct Element {
 impl Element {
     fn named(name: &quick_xml::name::LocalName<'_>) -> Self {
         let name: &str = name.as_ref();
-        Self { name: name.to_owned(), ..Self::default() }
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
     }
 
     fn into_json(self) -> Value {
         if self.children.is_empty() {
-            return if self.text.trim().is_empty() { Value::Null } else { Value::String(self.text) };
+            return if self.text.trim().is_empty() {
+                Value::Null
+            } else {
+                Value::String(self.text)
+            };
         }
         if self.children.iter().all(|(name, _)| name == "item") {
             return Value::Array(self.children.into_iter().map(|(_, value)| value).collect());

@@ -51,7 +51,12 @@ impl fmt::Display for Step {
             Self::Stop(id) => write!(f, "stop {id}"),
             Self::Terminate(id) => write!(f, "terminate {id}"),
             Self::Modify { change, .. } => write!(f, "set {} of {}", attribute(&change.attribute), change.instance_id),
-            Self::Metadata(change) => write!(f, "set metadata options of {}: {}", change.instance_id, options(change.options)),
+            Self::Metadata(change) => write!(
+                f,
+                "set metadata options of {}: {}",
+                change.instance_id,
+                options(change.options)
+            ),
             Self::Monitor(id, Monitoring::Basic) => write!(f, "turn detailed monitoring of {id} off"),
             Self::Monitor(id, Monitoring::Detailed) => write!(f, "turn detailed monitoring of {id} on"),
             Self::Volume(change) => write!(f, "modify volume {}", change.volume_id),
@@ -95,7 +100,10 @@ pub async fn act(aws: &Aws, step: &Step) -> Result<Learned, Failure> {
     match step.clone() {
         Step::Launch(run) => {
             let instance = aws.call(*run).await?;
-            return Ok(Learned::Created { part: INSTANCE, id: instance.id });
+            return Ok(Learned::Created {
+                part: INSTANCE,
+                id: instance.id,
+            });
         }
         Step::Start(instance_id) => aws.call(StartInstances { instance_id }).await?,
         Step::Stop(instance_id) => aws.call(StopInstances { instance_id }).await?,

@@ -133,7 +133,11 @@ pub fn desired(object: &Ec2Instance, gathered: &Gathered, settings: &Settings) -
         image: spec.image.as_ref().map(image_source).transpose()?,
         instance_type: spec.instance_type.clone(),
         key_name: spec.key_name.clone(),
-        power: if adopted { power } else { Some(power.unwrap_or(PowerState::Running)) },
+        power: if adopted {
+            power
+        } else {
+            Some(power.unwrap_or(PowerState::Running))
+        },
         subnet_id: network
             .as_ref()
             .and_then(|network| network.subnet.as_ref().map(|subnet| subnet.id.clone())),
@@ -153,11 +157,19 @@ pub fn desired(object: &Ec2Instance, gathered: &Gathered, settings: &Settings) -
             .map(|user_data| user_data_wanted(object, user_data, gathered))
             .transpose()?,
         root_volume: spec.root_volume.clone().unwrap_or_default(),
-        http_tokens: if adopted { http_tokens } else { http_tokens.or(Some(HttpTokens::Required)) },
+        http_tokens: if adopted {
+            http_tokens
+        } else {
+            http_tokens.or(Some(HttpTokens::Required))
+        },
         hop_limit: metadata.http_put_response_hop_limit,
         termination_protection: held(protection.termination.map(is_enabled)),
         stop_protection: held(protection.stop.map(is_enabled)),
-        monitoring: if adopted { monitoring } else { monitoring.or(Some(Monitoring::Basic)) },
+        monitoring: if adopted {
+            monitoring
+        } else {
+            monitoring.or(Some(Monitoring::Basic))
+        },
         tags: tags(object, settings, adopted),
     })
 }
@@ -208,10 +220,22 @@ pub fn edges(object: &Ec2Instance) -> Vec<Target> {
 fn target<'a>(object: &Ec2Instance, user_data: &'a UserData) -> Option<(Target, &'a KeyRef)> {
     let namespace = object.metadata.namespace.clone().unwrap_or_default();
     if let Some(key) = &user_data.secret_ref {
-        return Some((Target::Secret { namespace, name: key.name.clone() }, key));
+        return Some((
+            Target::Secret {
+                namespace,
+                name: key.name.clone(),
+            },
+            key,
+        ));
     }
     let key = user_data.config_map_ref.as_ref()?;
-    Some((Target::ConfigMap { namespace, name: key.name.clone() }, key))
+    Some((
+        Target::ConfigMap {
+            namespace,
+            name: key.name.clone(),
+        },
+        key,
+    ))
 }
 
 fn user_data_wanted(
@@ -227,10 +251,15 @@ fn user_data_wanted(
         let (target, key) = target(object, user_data)
             .ok_or_else(|| invalid("spec.userData needs one of inline, secretRef, configMapRef"))?;
         let fetched = gathered.get(&target).ok_or_else(|| {
-            missing(format!("{target} does not exist (spec.userData). Create it, or refer to another"))
+            missing(format!(
+                "{target} does not exist (spec.userData). Create it, or refer to another"
+            ))
         })?;
         let value = fetched.data.get(&key.key).ok_or_else(|| {
-            missing(format!("{target} has no key {:?} (spec.userData). Add it, or refer to another", key.key))
+            missing(format!(
+                "{target} has no key {:?} (spec.userData). Add it, or refer to another",
+                key.key
+            ))
         })?;
         let source = format!("{}/{}", fetched.uid, fetched.resource_version);
         (value.reveal().clone(), source)
@@ -241,7 +270,11 @@ fn user_data_wanted(
             bytes.len()
         )));
     }
-    Ok(UserDataWanted { bytes: Secret::new(bytes), source, on_change })
+    Ok(UserDataWanted {
+        bytes: Secret::new(bytes),
+        source,
+        on_change,
+    })
 }
 
 /// Whether the instance was, or is to be, taken over rather than made.
@@ -301,7 +334,10 @@ fn rules_of(direction: &str, specs: &[RuleSpec]) -> Result<Rules, Refusal> {
     for (index, spec) in specs.iter().enumerate() {
         let path = format!("spec.network.securityGroup.{direction}[{index}]");
         for peer in peers(&path, spec)? {
-            rules.insert(rule(&path, spec, peer)?, spec.description.clone().filter(|text| !text.is_empty()));
+            rules.insert(
+                rule(&path, spec, peer)?,
+                spec.description.clone().filter(|text| !text.is_empty()),
+            );
         }
     }
     Ok(rules)
@@ -310,19 +346,33 @@ fn rules_of(direction: &str, specs: &[RuleSpec]) -> Result<Rules, Refusal> {
 fn peers(path: &str, spec: &RuleSpec) -> Result<Vec<Peer>, Refusal> {
     let mut peers = Vec::new();
     for text in spec.cidrs.iter().flatten() {
-        let network: Ipv4Net = text
-            .parse()
-            .map_err(|_| invalid(format!("{path}.cidrs: {text:?} is no IPv4 network; write for example 203.0.113.0/24")))?;
+        let network: Ipv4Net = text.parse().map_err(|_| {
+            invalid(format!(
+                "{path}.cidrs: {text:?} is no IPv4 network; write for example 203.0.113.0/24"
+            ))
+        })?;
         peers.push(Peer::Ipv4(network.trunc().to_string()));
     }
     for text in spec.ipv6_cidrs.iter().flatten() {
-        let network: Ipv6Net = text
-            .parse()
-            .map_err(|_| invalid(format!("{path}.ipv6Cidrs: {text:?} is no IPv6 network; write for example 2001:db8::/32")))?;
+        let network: Ipv6Net = text.parse().map_err(|_| {
+            invalid(format!(
+                "{path}.ipv6Cidrs: {text:?} is no IPv6 network; write for example 2001:db8::/32"
+            ))
+        })?;
         peers.push(Peer::Ipv6(network.trunc().to_string()));
     }
-    peers.extend(spec.security_group_ids.iter().flatten().map(|id| Peer::Group(id.0.clone())));
-    peers.extend(spec.prefix_list_ids.iter().flatten().map(|id| Peer::PrefixList(id.0.clone())));
+    peers.extend(
+        spec.security_group_ids
+            .iter()
+            .flatten()
+            .map(|id| Peer::Group(id.0.clone())),
+    );
+    peers.extend(
+        spec.prefix_list_ids
+            .iter()
+            .flatten()
+            .map(|id| Peer::PrefixList(id.0.clone())),
+    );
     if peers.is_empty() {
         return Err(invalid(format!(
             "{path} needs at least one of cidrs, ipv6Cidrs, securityGroupIds, prefixListIds"
@@ -352,13 +402,24 @@ fn rule(path: &str, spec: &RuleSpec, peer: Peer) -> Result<Rule, Refusal> {
             )));
         }
     };
-    Ok(Rule { protocol: protocol.to_owned(), from_port, to_port, peer })
+    Ok(Rule {
+        protocol: protocol.to_owned(),
+        from_port,
+        to_port,
+        peer,
+    })
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal { reason: Reason::InvalidSpec, message: message.into() }
+    Refusal {
+        reason: Reason::InvalidSpec,
+        message: message.into(),
+    }
 }
 
 fn missing(message: impl Into<String>) -> Refusal {
-    Refusal { reason: Reason::WaitingForReference, message: message.into() }
+    Refusal {
+        reason: Reason::WaitingForReference,
+        message: message.into(),
+    }
 }

@@ -81,6 +81,10 @@ impl Kind for Ec2 {
     }
 
     fn pins(object: &Ec2Instance) -> InstancePins {
-        object.status.as_ref().map(|status| status.pins.clone()).unwrap_or_default()
+        object
+            .status
+            .as_ref()
+            .map(|status| status.pins.clone())
+            .unwrap_or_default()
     }
 }

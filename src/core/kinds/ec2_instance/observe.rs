@@ -198,19 +198,28 @@ async fn by_tags(aws: &Aws, view: &View<Ec2>) -> Result<(Sight, Vec<String>), Fa
     all.retain(|instance| instance.state.is_living());
     all.sort_by_key(|instance| std::cmp::Reverse(instance.launch_time));
     let mut all = all.into_iter();
-    let sight = all.next().map_or(Sight::None, |instance| Sight::Found(Box::new(instance)));
+    let sight = all
+        .next()
+        .map_or(Sight::None, |instance| Sight::Found(Box::new(instance)));
     Ok((sight, all.map(|instance| instance.id).collect()))
 }
 
 fn newest(instances: Vec<Instance>) -> Option<Instance> {
-    instances.into_iter().max_by_key(|instance| (instance.state.is_living(), instance.launch_time))
+    instances
+        .into_iter()
+        .max_by_key(|instance| (instance.state.is_living(), instance.launch_time))
 }
 
 async fn listed(aws: &Aws, select: SelectInstances) -> Result<Vec<Instance>, Failure> {
     let mut all = Vec::new();
     let mut page = None;
     loop {
-        let answer = aws.call(DescribeInstances { select: select.clone(), page }).await?;
+        let answer = aws
+            .call(DescribeInstances {
+                select: select.clone(),
+                page,
+            })
+            .await?;
         all.extend(answer.items);
         page = answer.next;
         if page.is_none() {
@@ -249,15 +258,19 @@ async fn living(
         }
     };
     (observed.root_volume, observed.group) = try_join(root, group(aws, view, Some(desired), &observed.network)).await?;
-    if let Some(volume) = observed.root_volume.as_ref().filter(|volume| super::plan::volume_differs(desired, volume)) {
+    if let Some(volume) = observed
+        .root_volume
+        .as_ref()
+        .filter(|volume| super::plan::volume_differs(desired, volume))
+    {
         let volume_id = volume.id.clone();
         observed.modification = aws.call(DescribeVolumesModifications { volume_id }).await?;
     }
     let replaces_own_group = desired.group.is_none() && desired.security_group_ids.is_empty();
-    if let (true, Some(group), Some(vpc_id)) = (replaces_own_group, &observed.group, &instance.vpc_id) {
-        if instance.security_groups.contains(&group.id) {
-            observed.default_group = named_group(aws, "default", vpc_id).await?;
-        }
+    if let (true, Some(group), Some(vpc_id)) = (replaces_own_group, &observed.group, &instance.vpc_id)
+        && instance.security_groups.contains(&group.id)
+    {
+        observed.default_group = named_group(aws, "default", vpc_id).await?;
     }
     attributes(aws, view, Some(desired), instance, observed).await
 }
@@ -283,8 +296,11 @@ async fn attributes(
         let instance_id = instance.id.clone();
         aws.call(DescribeProtection { instance_id, action })
     };
-    let (termination, stop) =
-        try_join(protection(ProtectedAction::Termination), protection(ProtectedAction::Stop)).await?;
+    let (termination, stop) = try_join(
+        protection(ProtectedAction::Termination),
+        protection(ProtectedAction::Stop),
+    )
+    .await?;
     observed.termination_protection = Some(termination);
     observed.stop_protection = Some(stop);
     Ok(())
@@ -328,7 +344,9 @@ async fn network(aws: &Aws, view: &View<Ec2>, desired: &Desired) -> Result<Netwo
     Ok(subnets
         .into_iter()
         .next()
-        .map_or(NetworkSight::Missing(missing), |subnet| NetworkSight::Vpc(subnet.vpc_id)))
+        .map_or(NetworkSight::Missing(missing), |subnet| {
+            NetworkSight::Vpc(subnet.vpc_id)
+        }))
 }
 
 /// The group of its own: by id when that is known; by its deterministic name when it may exist.
@@ -351,7 +369,10 @@ async fn group(
 }
 
 async fn named_group(aws: &Aws, name: &str, vpc_id: &str) -> Result<Option<SecurityGroup>, Failure> {
-    let select = SelectGroups::Named { name: name.to_owned(), vpc_id: vpc_id.to_owned() };
+    let select = SelectGroups::Named {
+        name: name.to_owned(),
+        vpc_id: vpc_id.to_owned(),
+    };
     let page = aws.call(DescribeSecurityGroups { select, page: None }).await?;
     Ok(page.items.into_iter().next())
 }
@@ -366,12 +387,17 @@ async fn image(aws: &Aws, desired: &Desired) -> Result<ImageSight, Failure> {
                 (SelectImages::Id(id), what)
             }
             Err(failure) if failure.class == Class::NotFound => {
-                return Ok(ImageSight::Missing(format!("spec.image.ssmParameter: there is no parameter {name}")));
+                return Ok(ImageSight::Missing(format!(
+                    "spec.image.ssmParameter: there is no parameter {name}"
+                )));
             }
             Err(failure) => return Err(failure),
         },
         Some(ImageSource::Filter { owner, name }) => (
-            SelectImages::Named { owner: owner.clone(), name: name.clone() },
+            SelectImages::Named {
+                owner: owner.clone(),
+                name: name.clone(),
+            },
             format!("spec.image.filter: an available image of {owner} named {name}"),
         ),
     };
@@ -381,7 +407,11 @@ async fn image(aws: &Aws, desired: &Desired) -> Result<ImageSight, Failure> {
         .filter(|image| image.state == "available")
         .max_by(|a, b| a.creation_date.cmp(&b.creation_date));
     Ok(newest.map_or_else(
-        || ImageSight::Missing(format!("{what} does not exist in this Region, or is not shared with this account")),
+        || {
+            ImageSight::Missing(format!(
+                "{what} does not exist in this Region, or is not shared with this account"
+            ))
+        },
         |image| ImageSight::Found(Box::new(image)),
     ))
 }

@@ -56,13 +56,18 @@ fn of_instance(pins: &mut InstancePins, observed: &Observed, instance: &Instance
         .volumes
         .iter()
         .map(|attached| {
-            let read = observed.root_volume.as_ref().filter(|volume| volume.id == attached.volume_id);
+            let read = observed
+                .root_volume
+                .as_ref()
+                .filter(|volume| volume.id == attached.volume_id);
             let before = known.iter().find(|volume| volume.volume_id == attached.volume_id);
             VolumeStatus {
                 device: attached.device.clone(),
                 volume_id: attached.volume_id.clone(),
                 size_gib: read.map(|volume| volume.size_gib).or_else(|| before?.size_gib),
-                state: read.map(|volume| volume.state.clone()).or_else(|| before?.state.clone()),
+                state: read
+                    .map(|volume| volume.state.clone())
+                    .or_else(|| before?.state.clone()),
             }
         })
         .collect();
@@ -71,7 +76,10 @@ fn of_instance(pins: &mut InstancePins, observed: &Observed, instance: &Instance
 /// Between two instances, what belonged to the last one alone is not true any more. The image
 /// stays: a successor is launched from the same one.
 fn forget_instance(pins: &mut InstancePins, view: &View<Ec2>) {
-    let gone = view.ledger.newest(INSTANCE).is_none_or(|part| part.state == PartState::Gone);
+    let gone = view
+        .ledger
+        .newest(INSTANCE)
+        .is_none_or(|part| part.state == PartState::Gone);
     if !gone {
         return;
     }

@@ -1,6 +1,8 @@
 //! What a user writes for an `Ec2Instance`, and what they get back. The comments on the fields
 //! are what `kubectl explain` shows; the CEL rules are what the API server refuses.
 
+#![allow(clippy::doc_markdown, reason = "the comments are the CRD's descriptions, where backticks would be shown")]
+
 use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -214,10 +216,13 @@ pub struct Subnet {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct SecurityGroupId(#[schemars(length(max = 32), extend("x-kubernetes-validations" = [{
+pub struct SecurityGroupId(
+    #[schemars(length(max = 32), extend("x-kubernetes-validations" = [{
         "rule": r"self.matches('^sg-[0-9a-f]{8,17}$')",
         "message": "write the id of a security group, for example sg-0123456789abcdef0"
-    }]))] pub String);
+    }]))]
+    pub String,
+);
 
 /// A security group of the instance's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -290,10 +295,13 @@ pub struct RuleSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct PrefixListId(#[schemars(length(max = 32), extend("x-kubernetes-validations" = [{
+pub struct PrefixListId(
+    #[schemars(length(max = 32), extend("x-kubernetes-validations" = [{
         "rule": r"self.matches('^pl-[0-9a-f]{8,17}$')",
         "message": "write the id of a prefix list, for example pl-63a5400a"
-    }]))] pub String);
+    }]))]
+    pub String,
+);
 
 words! {
     /// What kind of traffic.

@@ -77,11 +77,7 @@ pub fn name(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Cal
     } else {
         scope.service
     };
-    let protocol = if service == "ec2" {
-        Protocol::Ec2
-    } else {
-        protocol
-    };
+    let protocol = if service == "ec2" { Protocol::Ec2 } else { protocol };
     let mutating = match &operation {
         Some(operation) => !reads(operation) && !is_dry_run(protocol, query, form),
         None => !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS),
@@ -232,8 +228,7 @@ pub fn decode(value: &str) -> String {
             (b'%', [high, low, after @ ..]) => {
                 let digit = |byte: &u8| char::from(*byte).to_digit(16);
                 let pair = digit(high).zip(digit(low));
-                if let Some(byte) = pair.and_then(|(high, low)| u8::try_from(high * 16 + low).ok())
-                {
+                if let Some(byte) = pair.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
                     bytes.push(byte);
                     rest = after;
                 } else {
@@ -272,10 +267,7 @@ mod tests {
     fn post(service: &str, body: &'static str) -> Call {
         let request = Request::post("/")
             .header("authorization", signed(service))
-            .header(
-                "content-type",
-                "application/x-www-form-urlencoded; charset=utf-8",
-            )
+            .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
             .body(body)
             .unwrap();
         named(&request)
@@ -315,10 +307,7 @@ mod tests {
 
     #[test]
     fn an_action_in_a_value_is_not_the_action() {
-        let call = post(
-            "ec2",
-            "UserData=Action%3DStopInstances%26Action&Action=CreateTags",
-        );
+        let call = post("ec2", "UserData=Action%3DStopInstances%26Action&Action=CreateTags");
         assert_eq!(call.name(), "ec2.CreateTags");
     }
 
@@ -327,16 +316,8 @@ mod tests {
         for (service, header, expected) in [
             ("ssm", "AmazonSSM.GetParameter", "ssm.GetParameter"),
             ("dynamodb", "DynamoDB_20120810.PutItem", "dynamodb.PutItem"),
-            (
-                "logs",
-                "Logs_20140328.CreateLogGroup",
-                "logs.CreateLogGroup",
-            ),
-            (
-                "pricing",
-                "AWSPriceListService.GetProducts",
-                "pricing.GetProducts",
-            ),
+            ("logs", "Logs_20140328.CreateLogGroup", "logs.CreateLogGroup"),
+            ("pricing", "AWSPriceListService.GetProducts", "pricing.GetProducts"),
         ] {
             let call = target(service, header);
             assert_eq!(call.name(), expected);
@@ -370,10 +351,7 @@ mod tests {
     fn presigned_and_older_signatures_are_read() {
         let uri = "/bucket/key?X-Amz-Credential=AKIATWO%2F20261123%2Fus-east-1%2Fs3%2Faws4_request";
         let call = named(&Request::get(uri).body("").unwrap());
-        assert_eq!(
-            (call.name().as_str(), call.key.as_str()),
-            ("s3.GetObject", "AKIATWO")
-        );
+        assert_eq!((call.name().as_str(), call.key.as_str()), ("s3.GetObject", "AKIATWO"));
         assert_eq!(call.region, "us-east-1");
 
         let request = Request::put("/bucket/key")
@@ -381,10 +359,7 @@ mod tests {
             .body("")
             .unwrap();
         let call = named(&request);
-        assert_eq!(
-            (call.name().as_str(), call.key.as_str()),
-            ("s3.PutObject", "AKIATHREE")
-        );
+        assert_eq!((call.name().as_str(), call.key.as_str()), ("s3.PutObject", "AKIATHREE"));
 
         let four_a = "AWS4-ECDSA-P256-SHA256 Credential=AKIAFOUR/20261123/s3/aws4_request, x";
         let request = Request::head("/bucket")
@@ -392,10 +367,7 @@ mod tests {
             .body("")
             .unwrap();
         let call = named(&request);
-        assert_eq!(
-            (call.name().as_str(), call.key.as_str()),
-            ("s3.HeadBucket", "AKIAFOUR")
-        );
+        assert_eq!((call.name().as_str(), call.key.as_str()), ("s3.HeadBucket", "AKIAFOUR"));
     }
 
     #[test]

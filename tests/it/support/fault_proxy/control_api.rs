@@ -30,11 +30,7 @@ type Answer = Response<Full<Bytes>>;
 impl ControlApi {
     /// A control interface of the given memory; `dials` is where AWS's dials are turned.
     pub fn new(client: Upstream, dials: Option<Uri>, record: Arc<Record>) -> Self {
-        Self {
-            client,
-            dials,
-            record,
-        }
+        Self { client, dials, record }
     }
 
     /// Serves one request.
@@ -65,9 +61,7 @@ impl ControlApi {
             },
             ("/aws", &Method::GET | &Method::PUT) => self.dials(parts.method, body).await,
             ("/calls", _) => wrong_method("GET to read them, DELETE to start counting anew"),
-            ("/faults", _) => {
-                wrong_method("GET to read them, PUT to replace them, PUT [] to end them")
-            }
+            ("/faults", _) => wrong_method("GET to read them, PUT to replace them, PUT [] to end them"),
             ("/aws", _) => wrong_method("PUT to turn dials, GET to read them"),
             _ => error(
                 StatusCode::NOT_FOUND,
@@ -83,38 +77,24 @@ impl ControlApi {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = dials.clone();
-        request.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        request
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match self.ask(request).await {
             Ok(answer) => answer,
-            Err(problem) => error(
-                StatusCode::BAD_GATEWAY,
-                &format!("{dials} cannot be asked: {problem}"),
-            ),
+            Err(problem) => error(StatusCode::BAD_GATEWAY, &format!("{dials} cannot be asked: {problem}")),
         }
     }
 
     async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| chain(&error))?;
+        let response = self.client.request(request).await.map_err(|error| chain(&error))?;
         let status = response.status();
         let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(|error| chain(&error))?;
+        let body = response.into_body().collect().await.map_err(|error| chain(&error))?;
         let mut answer = Response::new(Full::new(body.to_bytes()));
         *answer.status_mut() = status;
         if let Some(content_type) = content_type {
-            answer
-                .headers_mut()
-                .insert(header::CONTENT_TYPE, content_type);
+            answer.headers_mut().insert(header::CONTENT_TYPE, content_type);
         }
         Ok(answer)
     }
@@ -128,9 +108,7 @@ fn ignored(method: &Method, body: &[u8]) -> Answer {
             Err(problem) => {
                 return error(
                     StatusCode::BAD_REQUEST,
-                    &format!(
-                        "the body is no JSON object ({problem}); write for instance {{\"transitionSeconds\": 2}}"
-                    ),
+                    &format!("the body is no JSON object ({problem}); write for instance {{\"transitionSeconds\": 2}}"),
                 );
             }
         }
@@ -159,9 +137,8 @@ fn error(status: StatusCode, problem: &str) -> Answer {
 fn json_answer(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }

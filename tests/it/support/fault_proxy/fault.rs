@@ -115,24 +115,19 @@ impl Faults {
     ///
     /// What is wrong with it, and what to write instead.
     pub fn parse(body: &[u8]) -> Result<Self, String> {
-        let value: Value = serde_json::from_slice(body).map_err(|error| {
-            format!("the body is not JSON ({error}); write a list of faults such as {EXAMPLE}")
-        })?;
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| format!("the body is not JSON ({error}); write a list of faults such as {EXAMPLE}"))?;
         let items = match value {
             Value::Array(items) => items,
             single @ Value::Object(_) => vec![single],
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                return Err(format!(
-                    "the body is no list; write a list of faults such as {EXAMPLE}"
-                ));
+                return Err(format!("the body is no list; write a list of faults such as {EXAMPLE}"));
             }
         };
         let list = items
             .iter()
             .enumerate()
-            .map(|(index, item)| {
-                Fault::parse(item).map_err(|error| format!("fault {}: {error}", index + 1))
-            })
+            .map(|(index, item)| Fault::parse(item).map_err(|error| format!("fault {}: {error}", index + 1)))
             .collect::<Result<_, _>>()?;
         Ok(Self { list })
     }
@@ -145,23 +140,17 @@ impl Faults {
     /// Decides about one call. Each fault that it matches counts it, up to and including the
     /// first one that hits; those behind that one do not see it.
     pub fn decide(&mut self, call: &Call, name: &str) -> Option<Hit> {
-        self.list
-            .iter_mut()
-            .find_map(|fault| fault.decide(call, name))
+        self.list.iter_mut().find_map(|fault| fault.decide(call, name))
     }
 }
 
 const EXAMPLE: &str = r#"[{"match": "ec2.RunInstances", "mode": "lostReply"}]"#;
-const FIELDS: [&str; 7] = [
-    "match", "mutating", "mode", "skip", "times", "every", "seconds",
-];
+const FIELDS: [&str; 7] = ["match", "mutating", "mode", "skip", "times", "every", "seconds"];
 
 impl Fault {
     fn parse(value: &Value) -> Result<Self, String> {
         let Value::Object(fields) = value else {
-            return Err(format!(
-                "{value} is no object; write for instance {EXAMPLE}"
-            ));
+            return Err(format!("{value} is no object; write for instance {EXAMPLE}"));
         };
         if let Some(unknown) = fields.keys().find(|key| !FIELDS.contains(&key.as_str())) {
             return Err(format!(
@@ -206,9 +195,7 @@ impl Fault {
     }
 
     fn decide(&mut self, call: &Call, name: &str) -> Option<Hit> {
-        let is_meant = self
-            .mutating
-            .is_none_or(|mutating| mutating == call.mutating);
+        let is_meant = self.mutating.is_none_or(|mutating| mutating == call.mutating);
         if !is_meant || !self.regex.is_match(name) {
             return None;
         }
@@ -233,9 +220,7 @@ fn pattern(fields: &Map<String, Value>) -> Result<String, String> {
             "match is {other}; write a regular expression for the whole name of a call, such as \
              \"ec2.RunInstances\""
         )),
-        None => {
-            Err("match is missing; write for instance \"match\": \"ec2.RunInstances\"".to_owned())
-        }
+        None => Err("match is missing; write for instance \"match\": \"ec2.RunInstances\"".to_owned()),
     }
 }
 
@@ -382,11 +367,9 @@ mod tests {
 
     #[test]
     fn only_calls_of_the_wanted_kind_are_counted() {
-        let mut faults =
-            faults(&json!([{"match": ".*", "mutating": true, "mode": "drop", "skip": 1}]));
+        let mut faults = faults(&json!([{"match": ".*", "mutating": true, "mode": "drop", "skip": 1}]));
         let name = "ec2.Any";
-        let outcomes = [false, true, false, true]
-            .map(|mutating| faults.decide(&call(name, mutating), name).is_some());
+        let outcomes = [false, true, false, true].map(|mutating| faults.decide(&call(name, mutating), name).is_some());
         assert_eq!(outcomes, [false, false, false, true]);
         assert_eq!((faults.list()[0].matched, faults.list()[0].hit), (2, 1));
     }
@@ -402,11 +385,7 @@ mod tests {
             .map(|_| faults.decide(&call("ec2.A", true), "ec2.A").unwrap().mode)
             .collect();
         assert_eq!(modes, [Mode::Drop, Mode::Throttle, Mode::Drop, Mode::Deny]);
-        let counters: Vec<_> = faults
-            .list()
-            .iter()
-            .map(|fault| (fault.matched, fault.hit))
-            .collect();
+        let counters: Vec<_> = faults.list().iter().map(|fault| (fault.matched, fault.hit)).collect();
         assert_eq!(counters, [(4, 1), (3, 2), (1, 1)]);
     }
 
@@ -417,19 +396,14 @@ mod tests {
             (json!({"match": ".*", "mode": "timeout"}), 120.0),
             (json!({"match": ".*", "mode": "timeout", "seconds": 2}), 2.0),
         ] {
-            let hit = faults(&json!([fault]))
-                .decide(&call("a.B", true), "a.B")
-                .unwrap();
+            let hit = faults(&json!([fault])).decide(&call("a.B", true), "a.B").unwrap();
             assert!((hit.wait.as_secs_f64() - seconds).abs() < 1e-9);
         }
     }
 
     #[test]
     fn a_single_fault_needs_no_list() {
-        assert_eq!(
-            faults(&json!({"match": ".*", "mode": "drop"})).list().len(),
-            1
-        );
+        assert_eq!(faults(&json!({"match": ".*", "mode": "drop"})).list().len(), 1);
         assert_eq!(faults(&json!([])).list().len(), 0);
     }
 
@@ -453,23 +427,11 @@ mod tests {
             ("3", "the body is no list"),
             ("[3]", "fault 1: 3 is no object"),
             (r#"[{"mode": "drop"}]"#, "match is missing"),
-            (
-                r#"[{"match": "", "mode": "drop"}]"#,
-                r#"write ".*" for every call"#,
-            ),
+            (r#"[{"match": "", "mode": "drop"}]"#, r#"write ".*" for every call"#),
             (r#"[{"match": 5, "mode": "drop"}]"#, "match is 5"),
-            (
-                r#"[{"match": "(", "mode": "drop"}]"#,
-                "no regular expression",
-            ),
-            (
-                r#"[{"match": "a)|(b", "mode": "drop"}]"#,
-                "no regular expression",
-            ),
-            (
-                r#"[{"match": "a"}]"#,
-                "mode is missing; write one of throttle, error",
-            ),
+            (r#"[{"match": "(", "mode": "drop"}]"#, "no regular expression"),
+            (r#"[{"match": "a)|(b", "mode": "drop"}]"#, "no regular expression"),
+            (r#"[{"match": "a"}]"#, "mode is missing; write one of throttle, error"),
             (
                 r#"[{"match": "a", "mode": "lost"}]"#,
                 r#"unknown mode "lost"; the modes are"#,
@@ -487,18 +449,12 @@ mod tests {
                 r#"[{"match": "a", "mode": "drop", "times": 1.5}]"#,
                 "times is 1.5; write a whole number",
             ),
-            (
-                r#"[{"match": "a", "mode": "drop", "every": 0}]"#,
-                "every is 0",
-            ),
+            (r#"[{"match": "a", "mode": "drop", "every": 0}]"#, "every is 0"),
             (
                 r#"[{"match": "a", "mode": "drop", "mutating": "yes"}]"#,
                 r#"mutating is "yes""#,
             ),
-            (
-                r#"[{"match": "a", "mode": "delay"}]"#,
-                "mode delay needs seconds",
-            ),
+            (r#"[{"match": "a", "mode": "delay"}]"#, "mode delay needs seconds"),
             (
                 r#"[{"match": "a", "mode": "delay", "seconds": -2}]"#,
                 "seconds is -2; write a number",

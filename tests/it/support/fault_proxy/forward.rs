@@ -98,12 +98,7 @@ impl Proxy {
         let call = call::name(&parts.method, &parts.uri, &parts.headers, &body);
         let (ticket, hit) = self.record.begin(&call);
         let content_type = parts.headers.get(header::CONTENT_TYPE).cloned();
-        let refuse = |refusal| {
-            (
-                Ok(refusal::answer(refusal, &call, content_type.as_ref())),
-                None,
-            )
-        };
+        let refuse = |refusal| (Ok(refusal::answer(refusal, &call, content_type.as_ref())), None);
 
         let (answer, note) = match hit {
             None => self.forward(parts, body).await,
@@ -171,24 +166,13 @@ impl Proxy {
         // Asked for and granted between the client and the proxy, when the body was read.
         request.headers_mut().remove(header::EXPECT);
 
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| chain(&error))?;
+        let response = self.client.request(request).await.map_err(|error| chain(&error))?;
         let (parts, body) = response.into_parts();
-        let body = body
-            .collect()
-            .await
-            .map_err(|error| chain(&error))?
-            .to_bytes();
+        let body = body.collect().await.map_err(|error| chain(&error))?.to_bytes();
         let mut answer = Response::new(Full::new(body));
         *answer.status_mut() = parts.status;
         *answer.headers_mut() = end_to_end(parts.headers);
-        if matches!(
-            parts.status,
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-        ) {
+        if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             // These have no body, whatever length they speak of.
             answer.headers_mut().remove(header::CONTENT_LENGTH);
         }

@@ -32,9 +32,7 @@ impl Journal {
         let thread = thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || write_all(file, &queue))?;
-        let journal = Self {
-            lines: lines.clone(),
-        };
+        let journal = Self { lines: lines.clone() };
         Ok((journal, Writer { lines, thread }))
     }
 

@@ -105,8 +105,7 @@ fn main() -> Result<()> {
 }
 
 async fn bind(args: Args) -> Result<Bound> {
-    let authority =
-        authority(&args.upstream).with_context(|| format!("--upstream {}", args.upstream))?;
+    let authority = authority(&args.upstream).with_context(|| format!("--upstream {}", args.upstream))?;
     if let Some(dials) = &args.dials {
         ensure!(
             dials.scheme() == Some(&Scheme::HTTP) && dials.authority().is_some(),
@@ -115,8 +114,8 @@ async fn bind(args: Args) -> Result<Bound> {
     }
     let (journal, writer) = match &args.log {
         Some(path) => {
-            let (journal, writer) = Journal::open(path)
-                .with_context(|| format!("--log {}: cannot be written", path.display()))?;
+            let (journal, writer) =
+                Journal::open(path).with_context(|| format!("--log {}: cannot be written", path.display()))?;
             (Some(journal), Some(writer))
         }
         None => (None, None),
@@ -131,12 +130,7 @@ async fn bind(args: Args) -> Result<Bound> {
     Ok(Bound {
         calls: listener("--listen", args.listen).await?,
         control: listener("--control", args.control).await?,
-        proxy: Arc::new(Proxy::new(
-            client.clone(),
-            authority,
-            Arc::clone(&record),
-            args.pids,
-        )),
+        proxy: Arc::new(Proxy::new(client.clone(), authority, Arc::clone(&record), args.pids)),
         api: Arc::new(ControlApi::new(client, args.dials, record)),
         writer,
     })
@@ -144,14 +138,10 @@ async fn bind(args: Args) -> Result<Bound> {
 
 /// The host and port of the upstream. A path would be lost on the way, so it is refused.
 fn authority(upstream: &Uri) -> Result<Authority> {
-    let is_plain = upstream.scheme() == Some(&Scheme::HTTP)
-        && matches!(upstream.path(), "" | "/")
-        && upstream.query().is_none();
+    let is_plain =
+        upstream.scheme() == Some(&Scheme::HTTP) && matches!(upstream.path(), "" | "/") && upstream.query().is_none();
     ensure!(is_plain, "write it as http://host:port, without a path");
-    upstream
-        .authority()
-        .cloned()
-        .context("write it as http://host:port")
+    upstream.authority().cloned().context("write it as http://host:port")
 }
 
 async fn run_until_told(bound: Bound) -> Result<()> {
@@ -177,11 +167,7 @@ async fn run_until_told(bound: Bound) -> Result<()> {
 /// Serves both planes, without end.
 async fn run(bound: Bound) {
     let Bound { proxy, api, .. } = bound;
-    let calls = serve::serve(bound.calls, move |request| {
-        Arc::clone(&proxy).serve(request)
-    });
-    let control = serve::serve(bound.control, move |request| {
-        Arc::clone(&api).serve(request)
-    });
+    let calls = serve::serve(bound.calls, move |request| Arc::clone(&proxy).serve(request));
+    let control = serve::serve(bound.control, move |request| Arc::clone(&api).serve(request));
     tokio::join!(calls, control);
 }

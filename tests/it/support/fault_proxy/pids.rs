@@ -26,11 +26,7 @@ pub fn kill_all(path: &Path) -> String {
 
 fn kill(line: &str) -> String {
     // 0 and negative numbers mean whole groups of processes, and 1 is the machine's first one.
-    let pid = line
-        .parse()
-        .ok()
-        .filter(|number| *number > 1)
-        .and_then(Pid::from_raw);
+    let pid = line.parse().ok().filter(|number| *number > 1).and_then(Pid::from_raw);
     let Some(pid) = pid.filter(|pid| *pid != getpid()) else {
         return format!("{line:?} is no process that could be killed");
     };
@@ -52,18 +48,8 @@ mod tests {
 
     #[test]
     fn only_processes_of_others_are_killed() {
-        for line in [
-            "0",
-            "1",
-            "-1",
-            "x",
-            "99999999999",
-            &std::process::id().to_string(),
-        ] {
-            assert!(
-                kill(line).contains("no process that could be killed"),
-                "{line}"
-            );
+        for line in ["0", "1", "-1", "x", "99999999999", &std::process::id().to_string()] {
+            assert!(kill(line).contains("no process that could be killed"), "{line}");
         }
     }
 

@@ -142,12 +142,7 @@ impl Record {
         // Copied first, so that calls do not wait while a long log is being written out.
         let (total, dropped, by, log) = {
             let state = self.state();
-            (
-                state.total,
-                state.dropped,
-                state.by.clone(),
-                state.log.clone(),
-            )
+            (state.total, state.dropped, state.by.clone(), state.log.clone())
         };
         serde_json::to_vec(&ShownCalls {
             total,
@@ -207,10 +202,7 @@ fn to_microseconds(seconds: f64) -> f64 {
 impl State {
     fn count(&mut self, name: &str) -> Arc<str> {
         self.total += 1;
-        let known = self
-            .by
-            .get_key_value(name)
-            .map(|(name, _)| Arc::clone(name));
+        let known = self.by.get_key_value(name).map(|(name, _)| Arc::clone(name));
         let name = known.unwrap_or_else(|| Arc::from(name));
         *self.by.entry(Arc::clone(&name)).or_default() += 1;
         name
@@ -277,10 +269,7 @@ mod tests {
         record.end(first, 503, None);
         let shown = calls(&record);
         assert_eq!(shown["total"], 2);
-        assert_eq!(
-            shown["by"],
-            json!({"ec2.RunInstances": 1, "ec2.DescribeInstances": 1})
-        );
+        assert_eq!(shown["by"], json!({"ec2.RunInstances": 1, "ec2.DescribeInstances": 1}));
         assert_eq!(shown["log"][0]["call"], "ec2.RunInstances");
         assert_eq!(shown["log"][0]["status"], 503);
         assert_eq!(shown["log"][0]["mutating"], true);
@@ -300,10 +289,7 @@ mod tests {
         assert_eq!(calls(&record)["log"][0]["status"], 0);
         record.end(new, 200, None);
         let shown = calls(&record);
-        assert_eq!(
-            (&shown["total"], &shown["log"][0]["status"]),
-            (&json!(1), &json!(200))
-        );
+        assert_eq!((&shown["total"], &shown["log"][0]["status"]), (&json!(1), &json!(200)));
     }
 
     #[test]

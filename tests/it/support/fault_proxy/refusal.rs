@@ -43,11 +43,7 @@ impl Words {
 }
 
 /// The answer with which the call's service refuses.
-pub fn answer(
-    refusal: Refusal,
-    call: &Call,
-    content_type: Option<&HeaderValue>,
-) -> Response<Full<Bytes>> {
+pub fn answer(refusal: Refusal, call: &Call, content_type: Option<&HeaderValue>) -> Response<Full<Bytes>> {
     let words = words(refusal, call);
     let id = request_id();
     let (kind, id_header, body) = match call.protocol {
@@ -93,15 +89,13 @@ pub fn answer(
                 .cloned()
                 .unwrap_or(HeaderValue::from_static("application/x-amz-json-1.1")),
             "x-amzn-requestid",
-            json!({"__type": json_type(&call.service, words.code), "message": words.message})
-                .to_string(),
+            json!({"__type": json_type(&call.service, words.code), "message": words.message}).to_string(),
         ),
         Protocol::Rest => (
             HeaderValue::from_static("application/json"),
             "x-amzn-requestid",
             if refusal == Refusal::Throttled {
-                json!({"Reason": "CallerRateLimitExceeded", "Type": "User", "message": words.message})
-                    .to_string()
+                json!({"Reason": "CallerRateLimitExceeded", "Type": "User", "message": words.message}).to_string()
             } else {
                 json!({"Type": "User", "message": words.message}).to_string()
             },
@@ -138,11 +132,7 @@ fn throttled(call: &Call) -> Words {
             "Request limit exceeded.",
         ),
         Protocol::Query => Words::new(StatusCode::BAD_REQUEST, "Throttling", "Rate exceeded"),
-        Protocol::Json => Words::new(
-            StatusCode::BAD_REQUEST,
-            "ThrottlingException",
-            "Rate exceeded",
-        ),
+        Protocol::Json => Words::new(StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
         Protocol::S3 => Words::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "SlowDown",
@@ -198,11 +188,7 @@ fn unavailable(call: &Call) -> Words {
             "ServiceUnavailable",
             "The request has failed due to a temporary failure of the server.",
         ),
-        Protocol::S3 => Words::new(
-            status,
-            "ServiceUnavailable",
-            "Service is unable to handle request.",
-        ),
+        Protocol::S3 => Words::new(status, "ServiceUnavailable", "Service is unable to handle request."),
         Protocol::Rest => Words::new(
             status,
             "ServiceUnavailableException",
@@ -212,9 +198,7 @@ fn unavailable(call: &Call) -> Words {
 }
 
 fn denied(call: &Call) -> Words {
-    let Call {
-        service, operation, ..
-    } = call;
+    let Call { service, operation, .. } = call;
     let permission = permission(service, operation);
     let mut message = format!(
         "User: arn:aws:iam::123456789012:user/nuvem is not authorized to perform: {permission} on \
@@ -264,11 +248,7 @@ fn permission(service: &str, operation: &str) -> String {
         ("s3", "HeadObject") => "GetObject",
         (
             "s3",
-            "CopyObject"
-            | "CreateMultipartUpload"
-            | "UploadPart"
-            | "UploadPartCopy"
-            | "CompleteMultipartUpload",
+            "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload",
         ) => "PutObject",
         ("s3", "DeleteObjects") => "DeleteObject",
         ("s3", "GetBucketNotificationConfiguration") => "GetBucketNotification",
@@ -276,9 +256,7 @@ fn permission(service: &str, operation: &str) -> String {
         ("s3", "GetBucketEncryption") => "GetEncryptionConfiguration",
         ("s3", "PutBucketEncryption" | "DeleteBucketEncryption") => "PutEncryptionConfiguration",
         ("s3", "GetBucketLifecycleConfiguration") => "GetLifecycleConfiguration",
-        ("s3", "PutBucketLifecycleConfiguration" | "DeleteBucketLifecycle") => {
-            "PutLifecycleConfiguration"
-        }
+        ("s3", "PutBucketLifecycleConfiguration" | "DeleteBucketLifecycle") => "PutLifecycleConfiguration",
         ("s3", "GetPublicAccessBlock") => "GetBucketPublicAccessBlock",
         ("s3", "PutPublicAccessBlock" | "DeletePublicAccessBlock") => "PutBucketPublicAccessBlock",
         ("s3", "DeleteBucketTagging") => "PutBucketTagging",
@@ -310,9 +288,7 @@ fn namespace(service: &str) -> &'static str {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// A request id in AWS's shape, another one each time.
@@ -398,71 +374,23 @@ mod tests {
         use Protocol::{Ec2, Json, Query, Rest, S3};
         use Refusal::{Denied, Failed, Throttled, Unavailable};
         for (refusal, name, protocol, status, code) in [
-            (
-                Throttled,
-                "ec2.RunInstances",
-                Ec2,
-                503,
-                "RequestLimitExceeded",
-            ),
+            (Throttled, "ec2.RunInstances", Ec2, 503, "RequestLimitExceeded"),
             (Throttled, "rds.CreateDBInstance", Query, 400, "Throttling"),
-            (
-                Throttled,
-                "ssm.GetParameter",
-                Json,
-                400,
-                "ThrottlingException",
-            ),
-            (
-                Throttled,
-                "dynamodb.CreateTable",
-                Json,
-                400,
-                "ThrottlingException",
-            ),
+            (Throttled, "ssm.GetParameter", Json, 400, "ThrottlingException"),
+            (Throttled, "dynamodb.CreateTable", Json, 400, "ThrottlingException"),
             (Throttled, "s3.PutObject", S3, 503, "SlowDown"),
             (Failed, "ec2.RunInstances", Ec2, 500, "InternalError"),
-            (
-                Failed,
-                "sts.GetCallerIdentity",
-                Query,
-                500,
-                "InternalFailure",
-            ),
+            (Failed, "sts.GetCallerIdentity", Query, 500, "InternalFailure"),
             (Failed, "ssm.GetParameter", Json, 500, "InternalServerError"),
             (Failed, "logs.CreateLogGroup", Json, 500, "InternalFailure"),
             (Failed, "s3.PutObject", S3, 500, "InternalError"),
             (Unavailable, "ec2.RunInstances", Ec2, 503, "Unavailable"),
-            (
-                Unavailable,
-                "rds.CreateDBInstance",
-                Query,
-                503,
-                "ServiceUnavailable",
-            ),
-            (
-                Unavailable,
-                "ssm.GetParameter",
-                Json,
-                503,
-                "ServiceUnavailable",
-            ),
+            (Unavailable, "rds.CreateDBInstance", Query, 503, "ServiceUnavailable"),
+            (Unavailable, "ssm.GetParameter", Json, 503, "ServiceUnavailable"),
             (Unavailable, "s3.PutObject", S3, 503, "ServiceUnavailable"),
-            (
-                Denied,
-                "ec2.RunInstances",
-                Ec2,
-                403,
-                "UnauthorizedOperation",
-            ),
+            (Denied, "ec2.RunInstances", Ec2, 403, "UnauthorizedOperation"),
             (Denied, "rds.CreateDBInstance", Query, 403, "AccessDenied"),
-            (
-                Denied,
-                "ssm.GetParameter",
-                Json,
-                400,
-                "AccessDeniedException",
-            ),
+            (Denied, "ssm.GetParameter", Json, 400, "AccessDeniedException"),
             (Denied, "s3.PutObject", S3, 403, "AccessDenied"),
         ] {
             let seen = seen(refusal, name, protocol);
@@ -473,11 +401,7 @@ mod tests {
                 assert_eq!(kind.rsplit('#').next(), Some(code), "{refusal:?} {name}");
                 assert_eq!(seen.kind, "application/x-amz-json-1.0");
             } else {
-                assert!(
-                    seen.body.contains(&format!("<Code>{code}</Code>")),
-                    "{}",
-                    seen.body
-                );
+                assert!(seen.body.contains(&format!("<Code>{code}</Code>")), "{}", seen.body);
                 assert!(seen.kind.contains("xml"));
             }
         }
@@ -488,10 +412,7 @@ mod tests {
             (Denied, 403, "AccessDeniedException"),
         ] {
             let seen = seen(refusal, "lambda.CreateFunction", Rest);
-            assert_eq!(
-                (seen.status, seen.error_type.as_deref()),
-                (status, Some(code))
-            );
+            assert_eq!((seen.status, seen.error_type.as_deref()), (status, Some(code)));
             assert_eq!(seen.kind, "application/json");
         }
     }
@@ -504,9 +425,7 @@ mod tests {
              exceeded.</Message></Error></Errors><RequestID>"
         ));
         let rds = seen(Refusal::Failed, "rds.CreateDBInstance", Protocol::Query).body;
-        assert!(
-            rds.starts_with("<ErrorResponse xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\">")
-        );
+        assert!(rds.starts_with("<ErrorResponse xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\">"));
         assert!(rds.contains("<Type>Receiver</Type>"));
         let s3 = seen(Refusal::Throttled, "s3.PutObject", Protocol::S3).body;
         assert!(s3.contains("<Error><Code>SlowDown</Code>"));
@@ -538,9 +457,7 @@ mod tests {
             ("ssm.GetParameter", Protocol::Json, "ssm:GetParameter on"),
         ] {
             assert!(
-                seen(Refusal::Denied, name, protocol)
-                    .body
-                    .contains(permission),
+                seen(Refusal::Denied, name, protocol).body.contains(permission),
                 "{name}"
             );
         }

@@ -212,11 +212,7 @@ mod tests {
 
     #[test]
     fn requests_have_the_names_of_the_reference() {
-        for line in REQUESTS
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-        {
+        for line in REQUESTS.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let [method, target, expected] = line.split(' ').collect::<Vec<_>>()[..] else {
                 panic!("{line}");
             };

@@ -33,8 +33,7 @@ where
         let _ = stream.set_nodelay(true);
         let handler = handler.clone();
         tokio::spawn(async move {
-            let connection =
-                http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(handler));
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(handler));
             // It fails where the client goes away and where a fault cuts it: both are in the log.
             let _ = connection.await;
         });

@@ -148,11 +148,7 @@ impl Setup {
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, String), String> {
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| error.to_string())?;
+        let response = self.client.request(request).await.map_err(|error| error.to_string())?;
         let status = response.status();
         let body = response
             .into_body()
@@ -208,17 +204,14 @@ async fn eventually(what: &str, condition: impl Fn() -> bool) {
 #[tokio::test]
 async fn calls_pass_unchanged() {
     let setup = Setup::start().await;
-    let request = Request::put(format!(
-        "http://{}/data/a%20b%2Fc?x-id=PutObject&q=%7e",
-        setup.proxy
-    ))
-    .header("authorization", authorization("s3"))
-    .header("host", "data.example.com")
-    .header("x-amz-meta-a", "one")
-    .header("connection", "x-private")
-    .header("x-private", "for the proxy only")
-    .body(Full::new(Bytes::from(vec![7; 300_000])))
-    .unwrap();
+    let request = Request::put(format!("http://{}/data/a%20b%2Fc?x-id=PutObject&q=%7e", setup.proxy))
+        .header("authorization", authorization("s3"))
+        .header("host", "data.example.com")
+        .header("x-amz-meta-a", "one")
+        .header("connection", "x-private")
+        .header("x-private", "for the proxy only")
+        .body(Full::new(Bytes::from(vec![7; 300_000])))
+        .unwrap();
     let response = setup.client.request(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::ACCEPTED);
     assert_eq!(response.headers()["x-amzn-requestid"], "one");
@@ -254,10 +247,7 @@ async fn calls_are_counted_before_their_answer_arrives() {
 
     let calls = setup.control.calls().await.unwrap();
     assert_eq!((calls.total, calls.dropped), (2, 0));
-    assert_eq!(
-        (calls.count("ec2.RunInstances"), calls.count("ec2.Other")),
-        (1, 0)
-    );
+    assert_eq!((calls.count("ec2.RunInstances"), calls.count("ec2.Other")), (1, 0));
     assert_eq!(calls.mutating().count(), 1);
     let first = &calls.log[0];
     assert_eq!(
@@ -274,18 +264,10 @@ async fn calls_are_counted_before_their_answer_arrives() {
 #[tokio::test]
 async fn refusals_come_from_the_proxy_and_then_the_calls_pass() {
     for (fault, status, code) in [
-        (
-            Fault::throttle("ec2.RunInstances"),
-            503,
-            "RequestLimitExceeded",
-        ),
+        (Fault::throttle("ec2.RunInstances"), 503, "RequestLimitExceeded"),
         (Fault::error("ec2.*").mutating(), 500, "InternalError"),
         (Fault::unavailable(".*").times(1), 503, "Unavailable"),
-        (
-            Fault::deny("ec2.RunInstances"),
-            403,
-            "UnauthorizedOperation",
-        ),
+        (Fault::deny("ec2.RunInstances"), 403, "UnauthorizedOperation"),
     ] {
         let setup = Setup::with(fault).await;
         let (seen, body) = setup.run().await.unwrap();
@@ -332,38 +314,24 @@ async fn a_cut_connection_says_nothing() {
     let address = setup.proxy;
     let answer = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
-        stream
-            .write_all(b"GET /data HTTP/1.1\r\nhost: a\r\n\r\n")
-            .unwrap();
+        stream.write_all(b"GET /data HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         answer
     });
-    assert_eq!(
-        timeout(Duration::from_secs(5), answer)
-            .await
-            .unwrap()
-            .unwrap(),
-        b""
-    );
+    assert_eq!(timeout(Duration::from_secs(5), answer).await.unwrap().unwrap(), b"");
 }
 
 #[tokio::test]
 async fn a_timeout_holds_the_call_until_its_client_gives_up() {
     let setup = Setup::with(Fault::timeout("ec2.RunInstances")).await;
-    let waiting = timeout(
-        Duration::from_millis(300),
-        setup.send(setup.run_instances()),
-    );
+    let waiting = timeout(Duration::from_millis(300), setup.send(setup.run_instances()));
     assert!(waiting.await.is_err());
     assert_eq!(setup.only_call().await, (0, Some("timeout".to_owned())));
     assert_eq!(setup.seen.count(), 0);
     // The proxy notices that the client has gone, and ends the call.
     let log = setup.folder.0.join("proxy.log");
-    eventually("the call ends", || {
-        read(&log).contains("\"timeout\",\"took\"")
-    })
-    .await;
+    eventually("the call ends", || read(&log).contains("\"timeout\",\"took\"")).await;
 }
 
 #[tokio::test]
@@ -438,11 +406,7 @@ async fn a_kill_before_keeps_the_call_from_aws() {
 async fn a_client_that_leaves_does_not_undo_its_call() {
     let setup = Setup::start().await;
     let slow = setup.ec2("Action=RunInstances", "/slow");
-    assert!(
-        timeout(Duration::from_millis(80), setup.send(slow))
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_millis(80), setup.send(slow)).await.is_err());
     let log = setup.folder.0.join("proxy.log");
     eventually("the call ends", || read(&log).contains("ec2.RunInstances")).await;
     assert_eq!(setup.seen.count(), 1);
@@ -493,29 +457,17 @@ async fn every_third_call_fails_also_when_they_come_at_once() {
 async fn wrong_faults_are_refused_and_the_old_ones_stay() {
     let setup = Setup::with(Fault::deny("ec2.RunInstances").always()).await;
     let (status, body) = setup
-        .ask_control(
-            Method::PUT,
-            "/faults",
-            r#"[{"match": "a", "mode": "lost"}]"#,
-        )
+        .ask_control(Method::PUT, "/faults", r#"[{"match": "a", "mode": "lost"}]"#)
         .await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-    assert!(
-        body["error"]
-            .as_str()
-            .unwrap()
-            .contains("the modes are throttle")
-    );
+    assert!(body["error"].as_str().unwrap().contains("the modes are throttle"));
     assert_eq!(setup.run().await.unwrap().0, StatusCode::FORBIDDEN);
 
     let (status, body) = setup.ask_control(Method::GET, "/faults", "").await;
     assert_eq!(status, StatusCode::OK);
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(
-        (&body[0]["mode"], &body[0]["hit"]),
-        (&"deny".into(), &1.into())
-    );
+    assert_eq!((&body[0]["mode"], &body[0]["hit"]), (&"deny".into(), &1.into()));
 
     setup.control.faults(Vec::new()).await.unwrap();
     assert_eq!(setup.run().await.unwrap().0, StatusCode::ACCEPTED);
@@ -557,10 +509,7 @@ async fn dials_are_passed_on_or_named_as_ignored() {
     let setup = Setup::start_before(address, seen, Some(&url)).await;
     let body = r#"{"visibilitySeconds": 1}"#;
     let (status, answer) = setup.ask_control(Method::PUT, "/aws", body).await;
-    assert_eq!(
-        (status, answer.as_str()),
-        (StatusCode::ACCEPTED, "PUT /_nuvem/aws 24")
-    );
+    assert_eq!((status, answer.as_str()), (StatusCode::ACCEPTED, "PUT /_nuvem/aws 24"));
     assert_eq!(setup.control.calls().await.unwrap().total, 0);
     let body = setup.seen.requests.lock().unwrap()[0].3.clone();
     assert_eq!(body, r#"{"visibilitySeconds": 1}"#);
@@ -583,11 +532,7 @@ async fn the_log_file_has_a_line_for_each_call_and_each_list_of_faults() {
 
 #[tokio::test]
 async fn an_upstream_that_cannot_be_meant_is_refused() {
-    for url in [
-        "https://127.0.0.1:1",
-        "http://127.0.0.1:1/path",
-        "127.0.0.1:1",
-    ] {
+    for url in ["https://127.0.0.1:1", "http://127.0.0.1:1/path", "127.0.0.1:1"] {
         assert!(crate::authority(&url.parse().unwrap()).is_err(), "{url}");
     }
     assert!(crate::authority(&"http://127.0.0.1:1/".parse().unwrap()).is_ok());

@@ -10,7 +10,7 @@ use super::super::desired::Desired;
 use super::super::observe::{NetworkSight, Observed};
 use super::super::{Ec2, View};
 use super::{GRACE, changed, in_place_change, launch};
-use crate::aws::ec2::{CreateSecurityGroup, InstanceAttribute, Instance, ModifyInstanceAttribute, SecurityGroup, Tags};
+use crate::aws::ec2::{CreateSecurityGroup, Instance, InstanceAttribute, ModifyInstanceAttribute, SecurityGroup, Tags};
 use crate::engine::conditions::Reason;
 use crate::engine::ledger::{Part, PartState};
 use crate::engine::ownership::Claim;
@@ -65,7 +65,8 @@ pub fn plan_of_living(
         (Some(_), None, Some(vpc_id)) if !view.observing => absent(view, vpc_id, now, plan),
         (Some(_), None, _) => {
             // Under Observe a group that is not there is a difference like any other.
-            plan.changes.push(creation(view, instance.vpc_id.as_deref().unwrap_or_default()));
+            plan.changes
+                .push(creation(view, instance.vpc_id.as_deref().unwrap_or_default()));
         }
         (None, _, _) => {}
     }
@@ -97,7 +98,10 @@ pub fn gone_after_grace(part: &Part, now: Timestamp, plan: &mut Plan<Step>) {
 }
 
 fn named(part: &Part) -> &str {
-    part.id.as_deref().or(part.name.as_deref()).unwrap_or("the security group")
+    part.id
+        .as_deref()
+        .or(part.name.as_deref())
+        .unwrap_or("the security group")
 }
 
 /// A group that AWS shows: taken over if that is proved, refused if it is somebody else's, mended
@@ -118,12 +122,18 @@ fn existing(
     if let Some(who) = view.owner.somebody_elses(PART, &group.tags).filter(|_| !view.observing) {
         plan.block(
             Reason::NotOwned,
-            format!("{} is tagged as belonging to {who}; it is left alone. Correct its nuvem.dev/ tags.", group.id),
+            format!(
+                "{} is tagged as belonging to {who}; it is left alone. Correct its nuvem.dev/ tags.",
+                group.id
+            ),
         );
         return false;
     }
     if let Some(part) = part.filter(|part| part.state != PartState::Living) {
-        plan.records.push(Part { last_failure: None, ..changed(part, PartState::Living, now) });
+        plan.records.push(Part {
+            last_failure: None,
+            ..changed(part, PartState::Living, now)
+        });
     }
     mend(view, desired, wanted, group, part, plan);
     true
@@ -145,7 +155,11 @@ fn mend(
         plan.changes.push(Change {
             part: PART,
             field: field.to_owned(),
-            summary: format!("Setting the rules of {}: {}", group.id, steps_as_text(&difference.steps)),
+            summary: format!(
+                "Setting the rules of {}: {}",
+                group.id,
+                steps_as_text(&difference.steps)
+            ),
             from: difference.from,
             to: difference.to,
             class: Class::InPlace,
@@ -160,7 +174,11 @@ fn mend(
     }
     let wanted_tags = wanted_tags(view, desired, part.map_or(0, |part| part.incarnation));
     let no_longer: BTreeSet<String> = view.pins.tag_keys.iter().cloned().collect();
-    let tagged = Tagged { id: &group.id, tags: &group.tags, wanted: &wanted_tags };
+    let tagged = Tagged {
+        id: &group.id,
+        tags: &group.tags,
+        wanted: &wanted_tags,
+    };
     let steps = tags::steps(&[tagged], &no_longer);
     if !steps.is_empty() {
         plan.changes.push(Change {
@@ -190,17 +208,29 @@ fn wanted_tags(view: &View<Ec2>, desired: &Desired, incarnation: u32) -> Tags {
 
 /// A group of our deterministic name that the ledger does not know by id. The name is the second
 /// proof beside the tags.
-fn take_over(view: &View<Ec2>, part: Option<&Part>, group: &SecurityGroup, now: Timestamp, plan: &mut Plan<Step>) -> bool {
+fn take_over(
+    view: &View<Ec2>,
+    part: Option<&Part>,
+    group: &SecurityGroup,
+    now: Timestamp,
+    plan: &mut Plan<Step>,
+) -> bool {
     match view.owner.claim(PART, &group.tags) {
         Claim::Ours { incarnation, .. } if group.name == launch::group_name(view) => {
             let incarnation = part.map_or(incarnation, |part| part.incarnation);
-            plan.note("TookOver", format!("Found security group {} by its name and tags.", group.id));
+            plan.note(
+                "TookOver",
+                format!("Found security group {} by its name and tags.", group.id),
+            );
             plan.records.push(Part {
                 id: Some(group.id.clone()),
                 state: PartState::Living,
                 ..record(view, incarnation, now)
             });
-            plan.wait(Reason::Creating, format!("Found security group {}; it is this object's.", group.id));
+            plan.wait(
+                Reason::Creating,
+                format!("Found security group {}; it is this object's.", group.id),
+            );
         }
         Claim::Ours { .. } | Claim::Nobody => plan.block(Reason::NotOwned, taken(group, "nobody that nuvem knows")),
         Claim::Other(who) => plan.block(Reason::NotOwned, taken(group, &who)),
@@ -224,10 +254,18 @@ fn absent(view: &View<Ec2>, vpc_id: &str, now: Timestamp, plan: &mut Plan<Step>)
             plan.wait(Reason::Creating, "The security group is about to be created.");
         }
         Some(part @ Part { id: Some(_), .. }) => gone_after_grace(part, now, plan),
-        Some(part) if part.last_failure.as_ref().is_some_and(|failure| failure.code == "InvalidGroup.Duplicate") => {
+        Some(part)
+            if part
+                .last_failure
+                .as_ref()
+                .is_some_and(|failure| failure.code == "InvalidGroup.Duplicate") =>
+        {
             plan.wait(
                 Reason::Creating,
-                format!("A security group named {} exists already; AWS does not show it yet.", named(part)),
+                format!(
+                    "A security group named {} exists already; AWS does not show it yet.",
+                    named(part)
+                ),
             );
         }
         Some(_) => plan.changes.push(creation(view, vpc_id)),
@@ -280,6 +318,7 @@ fn creation(view: &View<Ec2>, vpc_id: &str) -> Change<Step> {
 }
 
 /// Deletes a group of ours.
+#[must_use]
 pub fn deletion(group: &SecurityGroup) -> Change<Step> {
     Change {
         part: PART,
@@ -289,7 +328,9 @@ pub fn deletion(group: &SecurityGroup) -> Change<Step> {
         class: Class::Delete,
         reason: "DeletingSecurityGroup",
         summary: format!("Deleting security group {}", group.id),
-        steps: vec![Step::Group(security_group::Step::Delete { group_id: group.id.clone() })],
+        steps: vec![Step::Group(security_group::Step::Delete {
+            group_id: group.id.clone(),
+        })],
         params_hash: None,
         ends_downtime: false,
     }

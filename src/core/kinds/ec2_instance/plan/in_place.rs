@@ -20,12 +20,23 @@ use crate::parts::tags::{self, Tagged};
 pub fn plan(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: &Instance, plan: &mut Plan<Step>) {
     plan.changes.extend(tags_of(view, desired, observed, instance));
     let protections = [
-        (ProtectedAction::Termination, "protection.termination", observed.termination_protection, desired.termination_protection),
-        (ProtectedAction::Stop, "protection.stop", observed.stop_protection, desired.stop_protection),
+        (
+            ProtectedAction::Termination,
+            "protection.termination",
+            observed.termination_protection,
+            desired.termination_protection,
+        ),
+        (
+            ProtectedAction::Stop,
+            "protection.stop",
+            observed.stop_protection,
+            desired.stop_protection,
+        ),
     ];
     for (action, field, is, wanted) in protections {
         if let (Some(is), Some(wanted)) = (is, wanted) {
-            plan.changes.extend((is != wanted).then(|| protection(&instance.id, action, field, wanted)));
+            plan.changes
+                .extend((is != wanted).then(|| protection(&instance.id, action, field, wanted)));
         }
     }
     plan.changes.extend(metadata(desired, instance));
@@ -42,16 +53,27 @@ fn tags_of(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: &
             wanted.insert(tag::ADOPTED.to_owned(), "true".to_owned());
         }
     }
-    let mut things = vec![Tagged { id: &instance.id, tags: &instance.tags, wanted: &wanted }];
+    let mut things = vec![Tagged {
+        id: &instance.id,
+        tags: &instance.tags,
+        wanted: &wanted,
+    }];
     if let Some(volume) = &observed.root_volume {
-        things.push(Tagged { id: &volume.id, tags: &volume.tags, wanted: &wanted });
+        things.push(Tagged {
+            id: &volume.id,
+            tags: &volume.tags,
+            wanted: &wanted,
+        });
     }
     let mut no_longer: BTreeSet<String> = view.pins.tag_keys.iter().cloned().collect();
     // What was kept by an earlier owner and is adopted now is not "kept" any more.
     no_longer.extend([tag::KEPT_FROM.to_owned(), tag::KEPT_AT.to_owned()]);
     let steps = tags::steps(&things, &no_longer);
     let ids = things.iter().map(|thing| thing.id).collect::<Vec<_>>().join(" and ");
-    let missing: Tags = things.iter().flat_map(|thing| tags::missing(thing.tags, &wanted)).collect();
+    let missing: Tags = things
+        .iter()
+        .flat_map(|thing| tags::missing(thing.tags, &wanted))
+        .collect();
     let now = missing
         .keys()
         .filter_map(|key| Some((key.clone(), instance.tags.get(key)?.clone())))
@@ -62,13 +84,17 @@ fn tags_of(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: &
             tags::pairs(&now),
             tags::pairs(&missing),
             "SettingTags",
-            format!("Setting tags of {ids}: {}", steps.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+            format!(
+                "Setting tags of {ids}: {}",
+                steps.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            ),
             steps.into_iter().map(Step::Tags).collect(),
         )
     })
 }
 
 /// Switches a protection.
+#[must_use]
 pub fn protection(id: &str, action: ProtectedAction, field: &str, wanted: bool) -> Change<Step> {
     let word = |on: bool| if on { "Enabled" } else { "Disabled" }.to_owned();
     in_place_change(
@@ -80,7 +106,10 @@ pub fn protection(id: &str, action: ProtectedAction, field: &str, wanted: bool) 
         vec![Step::Modify {
             change: ModifyInstanceAttribute {
                 instance_id: id.to_owned(),
-                attribute: InstanceAttribute::Protection { action, enabled: wanted },
+                attribute: InstanceAttribute::Protection {
+                    action,
+                    enabled: wanted,
+                },
             },
             source: None,
         }],
@@ -99,7 +128,12 @@ fn metadata(desired: &Desired, instance: &Instance) -> Option<Change<Step>> {
             options(is),
             options(wanted),
             "SettingMetadataOptions",
-            format!("Setting the metadata options of {}: {} → {}", instance.id, options(is), options(wanted)),
+            format!(
+                "Setting the metadata options of {}: {} → {}",
+                instance.id,
+                options(is),
+                options(wanted)
+            ),
             vec![Step::Metadata(ModifyInstanceMetadataOptions {
                 instance_id: instance.id.clone(),
                 options: wanted,

@@ -57,17 +57,23 @@ fn token_used(part: &Part) -> bool {
 /// Plans up to the launch.
 pub fn plan(view: &View<Ec2>, desired: &Desired, observed: &Observed, now: Timestamp, plan: &mut Plan<Step>) {
     plan.readiness = Some(unusable("There is no instance yet.".to_owned()));
-    if let Some(part) = view.ledger.newest(INSTANCE).filter(|part| part.state == PartState::Gone) {
-        if let Some(failure) = part.last_failure.as_ref().filter(|failure| failure.params_hash == view.attempt()) {
-            return plan.block(
-                Reason::LaunchFailed,
-                format!(
-                    "The last instance was terminated by AWS before it ran: {}: {}. It is tried again on an edit or \
+    if let Some(part) = view
+        .ledger
+        .newest(INSTANCE)
+        .filter(|part| part.state == PartState::Gone)
+        && let Some(failure) = part
+            .last_failure
+            .as_ref()
+            .filter(|failure| failure.params_hash == view.attempt())
+    {
+        return plan.block(
+            Reason::LaunchFailed,
+            format!(
+                "The last instance was terminated by AWS before it ran: {}: {}. It is tried again on an edit or \
                      when nuvem.dev/reconcile-at changes.",
-                    failure.code, failure.message
-                ),
-            );
-        }
+                failure.code, failure.message
+            ),
+        );
     }
     if desired.image.is_none() || desired.instance_type.is_none() {
         return plan.block(
@@ -97,18 +103,31 @@ fn record_or_launch(view: &View<Ec2>, desired: &Desired, observed: &Observed, no
         return record(view, desired, &params_hash, now, plan);
     };
     let until = part.since.saturating_add(HIDDEN_FOR).unwrap_or(now);
-    if part.last_failure.as_ref().is_some_and(|failure| failure.code == "IdempotentInstanceTerminated") {
+    if part
+        .last_failure
+        .as_ref()
+        .is_some_and(|failure| failure.code == "IdempotentInstanceTerminated")
+    {
         // The token's instance is dead (E3), whoever killed it: count on.
         plan.records.push(changed(part, PartState::Gone, now));
-        return plan.wait(Reason::Creating, "The instance of an earlier launch is terminated; another one is launched.");
+        return plan.wait(
+            Reason::Creating,
+            "The instance of an earlier launch is terminated; another one is launched.",
+        );
     }
     if token_used(part) {
         if now >= until {
             plan.records.push(changed(part, PartState::Gone, now));
-            return plan.wait(Reason::Creating, "An earlier launch has left nothing; another one follows.");
+            return plan.wait(
+                Reason::Creating,
+                "An earlier launch has left nothing; another one follows.",
+            );
         }
         plan.wake(until);
-        return plan.wait(Reason::Creating, "An earlier launch is waited for until AWS shows its instance.");
+        return plan.wait(
+            Reason::Creating,
+            "An earlier launch is waited for until AWS shows its instance.",
+        );
     }
     if part.params_hash.as_ref() == Some(&params_hash) {
         return launch(view, desired, part, plan);
@@ -180,7 +199,7 @@ fn launch(view: &View<Ec2>, desired: &Desired, part: &Part, plan: &mut Plan<Step
     });
 }
 
-/// Everything that RunInstances is told, from what the spec says and the status has pinned.
+/// Everything that `RunInstances` is told, from what the spec says and the status has pinned.
 /// `None` while something of it is not known yet.
 fn params(view: &View<Ec2>, desired: &Desired, part: &Part) -> Option<RunInstances> {
     if !image_is_pinned(view, desired) {
@@ -240,7 +259,11 @@ fn root_volume(device: String, desired: &Desired) -> RootVolumeLaunch {
 
 /// The hash of the launch parameters as the status has them pinned.
 fn params_hash(view: &View<Ec2>, desired: &Desired) -> Option<String> {
-    let image_id = view.pins.image_id.as_deref().filter(|_| image_is_pinned(view, desired))?;
+    let image_id = view
+        .pins
+        .image_id
+        .as_deref()
+        .filter(|_| image_is_pinned(view, desired))?;
     hashed(view, desired, image_id)
 }
 

@@ -64,7 +64,10 @@ fn nothing_to_take(view: &View<Ec2>, plan: &mut Plan<Step>) {
     match &view.annotations.adopt {
         Some(id) => plan.block(
             Reason::NothingToObserve,
-            format!("nuvem.dev/adopt names {id}, which AWS does not show in {}. Correct the id or the Region.", view.region),
+            format!(
+                "nuvem.dev/adopt names {id}, which AWS does not show in {}. Correct the id or the Region.",
+                view.region
+            ),
         ),
         None => plan.block(
             Reason::NothingToObserve,
@@ -85,13 +88,21 @@ fn hidden(view: &View<Ec2>, desired: &Desired, observed: &Observed, now: Timesta
     match part.state {
         PartState::Living => {
             plan.records.push(changed(part, PartState::Missing, now));
-            plan.wait(Reason::Settling, format!("AWS does not show {id}; that proves nothing yet."));
+            plan.wait(
+                Reason::Settling,
+                format!("AWS does not show {id}; that proves nothing yet."),
+            );
         }
         PartState::Leaving => gone(part, now, plan, &format!("{id} is gone.")),
         PartState::Recorded | PartState::Missing | PartState::Gone => {
             let until = part.since.saturating_add(HIDDEN_FOR).unwrap_or(now);
             if now >= until {
-                gone(part, now, plan, &format!("AWS has not shown {id} for ten minutes: it is gone. Another one is launched."));
+                gone(
+                    part,
+                    now,
+                    plan,
+                    &format!("AWS has not shown {id} for ten minutes: it is gone. Another one is launched."),
+                );
             } else {
                 plan.wait(
                     Reason::Settling,
@@ -111,7 +122,11 @@ fn gone(part: &Part, now: Timestamp, plan: &mut Plan<Step>, text: &str) {
 
 /// The same part in another state from now on.
 fn changed(part: &Part, state: PartState, now: Timestamp) -> Part {
-    Part { state, since: now, ..part.clone() }
+    Part {
+        state,
+        since: now,
+        ..part.clone()
+    }
 }
 
 /// An instance that the ledger does not know: it is taken over only with a second proof, or by an
@@ -130,15 +145,26 @@ fn found(
     let id = &instance.id;
     let adopting = view.annotations.adopt.as_deref() == Some(id.as_str());
     match view.owner.claim(INSTANCE, &instance.tags) {
-        Claim::Ours { incarnation, uid } if Owner::token_fits(INSTANCE, &instance.tags, instance.client_token.as_deref()) => {
+        Claim::Ours { incarnation, uid }
+            if Owner::token_fits(INSTANCE, &instance.tags, instance.client_token.as_deref()) =>
+        {
             if !observed.others.is_empty() {
                 plan.warn(
                     "SeveralInstances",
-                    format!("{} claim to be this instance too. Terminate those that are not needed.", observed.others.join(", ")),
+                    format!(
+                        "{} claim to be this instance too. Terminate those that are not needed.",
+                        observed.others.join(", ")
+                    ),
                 );
             }
-            plan.note("TookOver", format!("Found {id} by its tags and its token; it was made for this object (uid {uid})."));
-            plan.records.push(Part { incarnation, ..taken(view, instance, now, false) });
+            plan.note(
+                "TookOver",
+                format!("Found {id} by its tags and its token; it was made for this object (uid {uid})."),
+            );
+            plan.records.push(Part {
+                incarnation,
+                ..taken(view, instance, now, false)
+            });
             plan.wait(Reason::Changing, format!("Found {id}; it is this object's."));
         }
         Claim::Ours { .. } | Claim::Nobody if adopting => adopt(view, instance, now, plan),
@@ -152,7 +178,9 @@ fn found(
         Claim::Nobody => plan.block(Reason::NotOwned, format!("{id} has no owner tags.")),
         Claim::Other(who) => plan.block(
             Reason::NotOwned,
-            format!("{id} belongs to {who}; it is left alone. Take its nuvem.dev/ tags away first, if that owner is gone."),
+            format!(
+                "{id} belongs to {who}; it is left alone. Take its nuvem.dev/ tags away first, if that owner is gone."
+            ),
         ),
     }
 }
@@ -160,7 +188,10 @@ fn found(
 fn adopt(view: &View<Ec2>, instance: &Instance, now: Timestamp, plan: &mut Plan<Step>) {
     let id = &instance.id;
     if !instance.state.is_living() {
-        return plan.block(Reason::NotOwned, format!("{id} is {}; it cannot be adopted.", instance.state.name()));
+        return plan.block(
+            Reason::NotOwned,
+            format!("{id} is {}; it cannot be adopted.", instance.state.name()),
+        );
     }
     if view.adoption_requires_tag && !view.owner.consents(&instance.tags) {
         return plan.block(
@@ -204,11 +235,18 @@ fn known(
     plan: &mut Plan<Step>,
 ) {
     let part = view.ledger.current(INSTANCE);
-    if let Some(who) = view.owner.somebody_elses(INSTANCE, &instance.tags).filter(|_| !view.observing) {
+    if let Some(who) = view
+        .owner
+        .somebody_elses(INSTANCE, &instance.tags)
+        .filter(|_| !view.observing)
+    {
         plan.readiness = Some(readiness(desired, instance));
         return plan.block(
             Reason::NotOwned,
-            format!("{} is tagged as belonging to {who}; it is left alone. Correct its nuvem.dev/ tags.", instance.id),
+            format!(
+                "{} is tagged as belonging to {who}; it is left alone. Correct its nuvem.dev/ tags.",
+                instance.id
+            ),
         );
     }
     if !instance.state.is_living() {
@@ -219,7 +257,10 @@ fn known(
         recognise(part, instance, now, plan);
     }
     if instance.state.is_settling() {
-        plan.wait(Reason::Settling, format!("{} is {}.", instance.id, instance.state.name()));
+        plan.wait(
+            Reason::Settling,
+            format!("{} is {}.", instance.id, instance.state.name()),
+        );
         return;
     }
     in_place::plan(view, desired, observed, instance, plan);
@@ -251,7 +292,10 @@ fn dead(view: &View<Ec2>, part: Option<&Part>, instance: &Instance, now: Timesta
         return plan.block(Reason::NothingToObserve, format!("{id} is {}.", instance.state.name()));
     };
     if instance.state == InstanceState::ShuttingDown {
-        return plan.wait(Reason::Settling, format!("{id} is being terminated; another one is launched after it."));
+        return plan.wait(
+            Reason::Settling,
+            format!("{id} is being terminated; another one is launched after it."),
+        );
     }
     let reason = instance.state_reason.as_ref();
     let by_hand = reason.is_some_and(|reason| reason.code.starts_with("Client.User"));
@@ -261,15 +305,30 @@ fn dead(view: &View<Ec2>, part: Option<&Part>, instance: &Instance, now: Timesta
             message: reason.map_or_else(|| "AWS gives no reason".to_owned(), |reason| reason.message.clone()),
             params_hash: view.attempt(),
         };
-        plan.warn("LaunchFailed", format!("{id} was terminated by AWS before it ran: {}: {}", failure.code, failure.message));
-        plan.wait(Reason::LaunchFailed, format!("{id} was terminated by AWS before it ran."));
-        plan.records.push(Part { last_failure: Some(failure), ..changed(part, PartState::Gone, now) });
+        plan.warn(
+            "LaunchFailed",
+            format!(
+                "{id} was terminated by AWS before it ran: {}: {}",
+                failure.code, failure.message
+            ),
+        );
+        plan.wait(
+            Reason::LaunchFailed,
+            format!("{id} was terminated by AWS before it ran."),
+        );
+        plan.records.push(Part {
+            last_failure: Some(failure),
+            ..changed(part, PartState::Gone, now)
+        });
         return;
     }
     let text = format!("{id} was terminated outside of Kubernetes; another one is launched.");
     plan.warn("DriftFound", text.clone());
     plan.wait(Reason::Creating, text);
-    plan.records.push(Part { last_failure: None, ..changed(part, PartState::Gone, now) });
+    plan.records.push(Part {
+        last_failure: None,
+        ..changed(part, PartState::Gone, now)
+    });
 }
 
 /// Whether the instance is in the power state that is wanted.
@@ -280,20 +339,34 @@ fn readiness(desired: &Desired, instance: &Instance) -> Readiness {
         (InstanceState::Running, Some(PowerState::Running) | None) => {
             (true, Line::new(Reason::Running, format!("{id} is running")))
         }
-        (InstanceState::Stopped, Some(PowerState::Stopped) | None) => {
-            (true, Line::new(Reason::Stopped, format!("{id} is stopped, as spec.power.state wants it")))
-        }
+        (InstanceState::Stopped, Some(PowerState::Stopped) | None) => (
+            true,
+            Line::new(
+                Reason::Stopped,
+                format!("{id} is stopped, as spec.power.state wants it"),
+            ),
+        ),
         (_, _) => (false, Line::new(Reason::NotReady, format!("{id} is {}", state.name()))),
     };
     Readiness { usable, line }
 }
 
 fn unusable(message: String) -> Readiness {
-    Readiness { usable: false, line: Line::new(Reason::NotReady, message) }
+    Readiness {
+        usable: false,
+        line: Line::new(Reason::NotReady, message),
+    }
 }
 
 /// A change of the instance that needs nothing to go down.
-fn in_place_change(field: &str, from: String, to: String, reason: &'static str, summary: String, steps: Vec<Step>) -> Change<Step> {
+fn in_place_change(
+    field: &str,
+    from: String,
+    to: String,
+    reason: &'static str,
+    summary: String,
+    steps: Vec<Step>,
+) -> Change<Step> {
     Change {
         part: INSTANCE,
         field: field.to_owned(),

@@ -48,7 +48,10 @@ fn instance(
     match (&observed.instance, part) {
         (Sight::Known(instance), Some(part)) => {
             if let Some(who) = view.owner.somebody_elses(INSTANCE, &instance.tags) {
-                plan.note("LeftAlone", format!("{} is tagged as belonging to {who}; it is left alone.", instance.id));
+                plan.note(
+                    "LeftAlone",
+                    format!("{} is tagged as belonging to {who}; it is left alone.", instance.id),
+                );
                 plan.records.push(changed(part, PartState::Gone, now));
                 return false;
             }
@@ -57,7 +60,10 @@ fn instance(
                 return false;
             }
             if part.id.is_none() {
-                plan.records.push(Part { id: Some(instance.id.clone()), ..part.clone() });
+                plan.records.push(Part {
+                    id: Some(instance.id.clone()),
+                    ..part.clone()
+                });
             }
             if keep {
                 keep_instance(view, observed, instance, part, now, plan);
@@ -77,7 +83,8 @@ fn instance(
 fn found(view: &View<Ec2>, instance: &Instance, now: Timestamp, plan: &mut Plan<Step>) -> bool {
     let ours = matches!(view.owner.claim(INSTANCE, &instance.tags), Claim::Ours { .. });
     if ours && Owner::token_fits(INSTANCE, &instance.tags, instance.client_token.as_deref()) {
-        plan.records.push(taken(view, instance, now, instance.tags.contains_key(tag::ADOPTED)));
+        plan.records
+            .push(taken(view, instance, now, instance.tags.contains_key(tag::ADOPTED)));
         return false;
     }
     true
@@ -92,15 +99,24 @@ fn hidden(part: &Part, now: Timestamp, plan: &mut Plan<Step>) -> bool {
         (_, Some(_), _) => Some(HIDDEN_FOR),
     };
     let since = part.since;
-    let Some(until) = patience.and_then(|patience| since.saturating_add(patience).ok()).filter(|until| now < *until) else {
+    let Some(until) = patience
+        .and_then(|patience| since.saturating_add(patience).ok())
+        .filter(|until| now < *until)
+    else {
         plan.records.push(changed(part, PartState::Gone, now));
         return false;
     };
     if part.state == PartState::Living {
         plan.records.push(changed(part, PartState::Missing, now));
     }
-    let what = part.id.as_deref().unwrap_or("the instance of a launch that may have been sent");
-    plan.wait(Reason::Settling, format!("AWS does not show {what}; from {until} on it counts as gone."));
+    let what = part
+        .id
+        .as_deref()
+        .unwrap_or("the instance of a launch that may have been sent");
+    plan.wait(
+        Reason::Settling,
+        format!("AWS does not show {what}; from {until} on it counts as gone."),
+    );
     plan.wake(until);
     false
 }
@@ -111,8 +127,18 @@ fn terminate(parting: &Parting, observed: &Observed, instance: &Instance, plan: 
         return plan.wait(Reason::Deleting, format!("AWS is terminating {id}."));
     }
     let protections = [
-        (ProtectedAction::Termination, "protection.termination", parting.protected, observed.termination_protection),
-        (ProtectedAction::Stop, "protection.stop", parting.stop_protected, observed.stop_protection),
+        (
+            ProtectedAction::Termination,
+            "protection.termination",
+            parting.protected,
+            observed.termination_protection,
+        ),
+        (
+            ProtectedAction::Stop,
+            "protection.stop",
+            parting.stop_protected,
+            observed.stop_protection,
+        ),
     ];
     for (action, field, wanted, is) in protections {
         match (wanted, is) {
@@ -156,7 +182,10 @@ fn keep_instance(
         things.push((&group.id, &group.tags));
     }
     if things.iter().all(|(_, tags)| is_released(view, tags)) {
-        plan.note("Kept", format!("{} stays in AWS, tagged {}.", instance.id, tag::KEPT_FROM));
+        plan.note(
+            "Kept",
+            format!("{} stays in AWS, tagged {}.", instance.id, tag::KEPT_FROM),
+        );
         plan.records.push(changed(part, PartState::Gone, now));
         if let Some(group) = view.ledger.current(GROUP) {
             plan.records.push(changed(group, PartState::Gone, now));
@@ -178,7 +207,10 @@ fn release(view: &View<Ec2>, ids: Vec<String>, now: Timestamp) -> Change<Step> {
     let kept: Tags = [
         (tag::KEPT_FROM, resource.clone()),
         (tag::KEPT_AT, crate::engine::conditions::whole_second(now).to_string()),
-        (tag::ADOPTABLE_BY, format!("{}/{}", view.owner.cluster.id, view.owner.key.namespace)),
+        (
+            tag::ADOPTABLE_BY,
+            format!("{}/{}", view.owner.cluster.id, view.owner.key.namespace),
+        ),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))
@@ -195,7 +227,10 @@ fn release(view: &View<Ec2>, ids: Vec<String>, now: Timestamp) -> Change<Step> {
             "KeepingInAws",
             format!("Keeping {shown} in AWS: deletionPolicy is Retain, or it was adopted"),
             vec![
-                Step::Tags(tags::Step::Create(CreateTags { ids: ids.clone(), tags: kept })),
+                Step::Tags(tags::Step::Create(CreateTags {
+                    ids: ids.clone(),
+                    tags: kept,
+                })),
                 Step::Tags(tags::Step::Delete(DeleteTags { ids, keys })),
             ],
         )
@@ -213,7 +248,10 @@ fn group_of(view: &View<Ec2>, observed: &Observed, keep: bool, now: Timestamp, p
             false
         }
         Some(found) if view.owner.somebody_elses(GROUP, &found.tags).is_some() => {
-            plan.note("LeftAlone", format!("{} is tagged as somebody else's; it is left alone.", found.id));
+            plan.note(
+                "LeftAlone",
+                format!("{} is tagged as somebody else's; it is left alone.", found.id),
+            );
             plan.records.push(changed(part, PartState::Gone, now));
             false
         }
@@ -221,7 +259,10 @@ fn group_of(view: &View<Ec2>, observed: &Observed, keep: bool, now: Timestamp, p
             let ours = matches!(view.owner.claim(GROUP, &found.tags), Claim::Ours { .. });
             let state = if ours { PartState::Living } else { PartState::Gone };
             let id = ours.then(|| found.id.clone());
-            plan.records.push(Part { id, ..changed(part, state, now) });
+            plan.records.push(Part {
+                id,
+                ..changed(part, state, now)
+            });
             false
         }
         Some(found) if keep && is_released(view, &found.tags) => {

@@ -61,7 +61,10 @@ fn type_hash(view: &View<Ec2>, desired: &Desired) -> String {
 }
 
 fn resize(view: &View<Ec2>, desired: &Desired, instance: &Instance) -> Option<Due> {
-    let wanted = desired.instance_type.as_ref().filter(|wanted| **wanted != instance.instance_type)?;
+    let wanted = desired
+        .instance_type
+        .as_ref()
+        .filter(|wanted| **wanted != instance.instance_type)?;
     Some(Due {
         field: "instanceType",
         from: instance.instance_type.clone(),
@@ -83,7 +86,11 @@ fn back_to_the_old_type(
 ) {
     let wanted = desired.instance_type.clone().unwrap_or_default();
     let old = part.and_then(|part| part.fallback.clone()).unwrap_or_default();
-    let reason = if failure.code.contains("Capacity") { Reason::NoCapacity } else { Reason::RefusedByAws };
+    let reason = if failure.code.contains("Capacity") {
+        Reason::NoCapacity
+    } else {
+        Reason::RefusedByAws
+    };
     plan.block(
         reason,
         format!(
@@ -92,6 +99,15 @@ fn back_to_the_old_type(
             failure.code, failure.message
         ),
     );
+    if instance.instance_type != wanted {
+        plan.ignored.push(Drift {
+            field: "instanceType".to_owned(),
+            desired: wanted.clone(),
+            observed: instance.instance_type.clone(),
+            class: Class::StopStart.name().to_owned(),
+            reason: format!("AWS refused it: {}", failure.code),
+        });
+    }
     if instance.state == InstanceState::Stopped && instance.instance_type != old && !old.is_empty() {
         let id = &instance.id;
         plan.changes.push(Change {
@@ -117,12 +133,20 @@ fn user_data(
 ) -> Option<Due> {
     let wanted = desired.user_data.as_ref()?;
     let is = observed.user_data.as_ref()?;
-    let same = is.as_ref().map_or(wanted.bytes.reveal().is_empty(), |is| is == &wanted.bytes);
+    let same = is
+        .as_ref()
+        .map_or(wanted.bytes.reveal().is_empty(), |is| is == &wanted.bytes);
     if same {
         // The contents are right, whatever they were made from: remember that, so that they need
         // not be read again.
         if let Some(part) = part.filter(|part| part.source.as_ref() != Some(&wanted.source)) {
-            remember(Part { source: Some(wanted.source.clone()), ..part.clone() }, plan);
+            remember(
+                Part {
+                    source: Some(wanted.source.clone()),
+                    ..part.clone()
+                },
+                plan,
+            );
         }
         return None;
     }
@@ -137,12 +161,21 @@ fn user_data(
             });
             // As long as the source differs, every look reads the contents, and this stays listed.
             if let Some(part) = part.filter(|part| part.source.as_ref() == Some(&wanted.source)) {
-                remember(Part { source: None, ..part.clone() }, plan);
+                remember(
+                    Part {
+                        source: None,
+                        ..part.clone()
+                    },
+                    plan,
+                );
             }
             None
         }
         OnChange::StopStart => {
-            let params_hash: String = hash(&["userData", &wanted.source, &view.attempt()]).chars().take(16).collect();
+            let params_hash: String = hash(&["userData", &wanted.source, &view.attempt()])
+                .chars()
+                .take(16)
+                .collect();
             Some(Due {
                 field: "userData",
                 from: "changed".to_owned(),
@@ -178,12 +211,22 @@ fn running(desired: &Desired, instance: &Instance, due: &[Due], plan: &mut Plan<
     }
     let what = due
         .iter()
-        .map(|due| if due.from == due.to { due.field.to_owned() } else { format!("{} {} → {}", due.field, due.from, due.to) })
+        .map(|due| {
+            if due.from == due.to {
+                due.field.to_owned()
+            } else {
+                format!("{} {} → {}", due.field, due.from, due.to)
+            }
+        })
         .collect::<Vec<_>>()
         .join(", ");
     for (index, due) in due.iter().enumerate() {
         // One stop serves all: the first change has it, the others go along.
-        let steps = if index == 0 { vec![Step::Stop(id.clone())] } else { Vec::new() };
+        let steps = if index == 0 {
+            vec![Step::Stop(id.clone())]
+        } else {
+            Vec::new()
+        };
         plan.changes.push(Change {
             class: Class::StopStart,
             ..in_place_change(
@@ -198,7 +241,14 @@ fn running(desired: &Desired, instance: &Instance, due: &[Due], plan: &mut Plan<
     }
 }
 
-fn stopped(view: &View<Ec2>, desired: &Desired, instance: &Instance, part: Option<&Part>, due: Vec<Due>, plan: &mut Plan<Step>) {
+fn stopped(
+    view: &View<Ec2>,
+    desired: &Desired,
+    instance: &Instance,
+    part: Option<&Part>,
+    due: Vec<Due>,
+    plan: &mut Plan<Step>,
+) {
     let resizes = due.iter().any(|due| due.field == "instanceType");
     let fallback_known = part.is_some_and(|part| part.fallback.as_ref() == Some(&instance.instance_type));
     if let Some(part) = part.filter(|_| resizes && !fallback_known && !view.observing) {
@@ -259,11 +309,16 @@ fn start(view: &View<Ec2>, desired: &Desired, instance: &Instance, plan: &mut Pl
 
 /// It runs (or rests) with the wanted type: what was remembered for going back is not needed.
 fn settled(desired: &Desired, instance: &Instance, part: Option<&Part>, plan: &mut Plan<Step>) {
-    let as_wanted = desired.instance_type.as_ref().is_none_or(|wanted| *wanted == instance.instance_type);
+    let as_wanted = desired
+        .instance_type
+        .as_ref()
+        .is_none_or(|wanted| *wanted == instance.instance_type);
     let at_rest = match instance.state {
         InstanceState::Running => true,
         InstanceState::Stopped => desired.power == Some(PowerState::Stopped),
-        InstanceState::Pending | InstanceState::Stopping | InstanceState::ShuttingDown | InstanceState::Terminated => false,
+        InstanceState::Pending | InstanceState::Stopping | InstanceState::ShuttingDown | InstanceState::Terminated => {
+            false
+        }
     };
     let Some(part) = part.filter(|part| part.fallback.is_some() || part.last_failure.is_some()) else {
         return;
@@ -271,11 +326,18 @@ fn settled(desired: &Desired, instance: &Instance, part: Option<&Part>, plan: &m
     // A type that was put into a stopped instance has not proved itself: what to go back to stays
     // known until it has run.
     if as_wanted && at_rest && (instance.state == InstanceState::Running || part.fallback.is_none()) {
-        plan.records.push(Part { fallback: None, last_failure: None, ..part.clone() });
+        plan.records.push(Part {
+            fallback: None,
+            last_failure: None,
+            ..part.clone()
+        });
     }
 }
 
 fn modify(instance: &Instance, attribute: InstanceAttribute, source: Option<String>) -> Step {
     let instance_id = instance.id.clone();
-    Step::Modify { change: ModifyInstanceAttribute { instance_id, attribute }, source }
+    Step::Modify {
+        change: ModifyInstanceAttribute { instance_id, attribute },
+        source,
+    }
 }

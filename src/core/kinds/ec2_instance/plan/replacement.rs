@@ -21,11 +21,27 @@ pub fn plan(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: 
     if let Some((from, to)) = image(view, desired, instance) {
         push("image", from, to);
     }
-    if let Some(wanted) = desired.key_name.as_ref().filter(|wanted| instance.key_name.as_ref() != Some(wanted)) {
-        push("keyName", instance.key_name.clone().unwrap_or_else(|| "none".to_owned()), wanted.clone());
+    if let Some(wanted) = desired
+        .key_name
+        .as_ref()
+        .filter(|wanted| instance.key_name.as_ref() != Some(wanted))
+    {
+        push(
+            "keyName",
+            instance.key_name.clone().unwrap_or_else(|| "none".to_owned()),
+            wanted.clone(),
+        );
     }
-    if let Some(wanted) = desired.subnet_id.as_ref().filter(|wanted| instance.subnet_id.as_ref() != Some(wanted)) {
-        push("network.subnet", instance.subnet_id.clone().unwrap_or_default(), wanted.clone());
+    if let Some(wanted) = desired
+        .subnet_id
+        .as_ref()
+        .filter(|wanted| instance.subnet_id.as_ref() != Some(wanted))
+    {
+        push(
+            "network.subnet",
+            instance.subnet_id.clone().unwrap_or_default(),
+            wanted.clone(),
+        );
     }
     let encrypted = observed.root_volume.as_ref().map(|volume| volume.encrypted);
     if let (Some(Toggle::Enabled), Some(false)) = (desired.root_volume.encryption, encrypted) {

@@ -13,9 +13,8 @@ use crate::engine::plan::{Change, Class, Plan};
 pub fn differs(desired: &Desired, volume: &Volume) -> bool {
     let spec = &desired.root_volume;
     spec.size_gib.is_some_and(|size| size > volume.size_gib)
-        || modification(desired, volume).is_some_and(|change| {
-            change.volume_type.is_some() || change.iops.is_some() || change.throughput.is_some()
-        })
+        || modification(desired, volume)
+            .is_some_and(|change| change.volume_type.is_some() || change.iops.is_some() || change.throughput.is_some())
 }
 
 /// Plans the root volume.
@@ -45,20 +44,28 @@ pub fn plan(desired: &Desired, observed: &Observed, plan: &mut Plan<Step>) {
     match &observed.modification {
         Some(latest) if latest.state == "modifying" || latest.state == "optimizing" => plan.wait(
             Reason::Settling,
-            format!("AWS is still {} {}; the next modification waits for its end.", latest.state, volume.id),
+            format!(
+                "AWS is still {} {}; the next modification waits for its end.",
+                latest.state, volume.id
+            ),
         ),
         Some(_) | None => plan.changes.push(in_place_change(
             "rootVolume",
             shown(volume),
             wanted(volume, &change),
             "ModifyingVolume",
-            format!("Modifying {}: {} → {}", volume.id, shown(volume), wanted(volume, &change)),
+            format!(
+                "Modifying {}: {} → {}",
+                volume.id,
+                shown(volume),
+                wanted(volume, &change)
+            ),
             vec![Step::Volume(change)],
         )),
     }
 }
 
-/// What ModifyVolume must be told; `None` when nothing differs.
+/// What `ModifyVolume` must be told; `None` when nothing differs.
 fn modification(desired: &Desired, volume: &Volume) -> Option<ModifyVolume> {
     let spec = &desired.root_volume;
     let change = ModifyVolume {
