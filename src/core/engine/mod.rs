@@ -21,3 +21,5 @@ pub mod requeue;
 pub mod resource;
 pub mod schedule;
 pub mod sweep;
+#[cfg(test)]
+mod tests;

@@ -218,7 +218,10 @@ pub async fn act(aws: &Aws, step: &Step) -> Result<Learned, Failure> {
             let id = aws.call(create).await?;
             return Ok(Learned::Created { part: PART, id });
         }
-        Step::Delete { group_id } => aws.call(DeleteSecurityGroup { group_id }).await?,
+        Step::Delete { group_id } => {
+            aws.call(DeleteSecurityGroup { group_id }).await?;
+            return Ok(Learned::Leaving { part: PART });
+        }
         Step::Rules { verb, direction, rules } => match (verb, direction) {
             (Verb::Authorize, Direction::Ingress) => aws.call(AuthorizeSecurityGroupIngress(rules)).await?,
             (Verb::Authorize, Direction::Egress) => aws.call(AuthorizeSecurityGroupEgress(rules)).await?,

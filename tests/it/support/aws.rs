@@ -270,11 +270,7 @@ impl Aws {
 
 fn refused(status: u16, body: &Value) -> Refused {
     let error = &body["Errors"]["Error"];
-    Refused {
-        status,
-        code: text(&error["Code"]),
-        message: text(&error["Message"]),
-    }
+    Refused(format!("{status} {}: {}", text(&error["Code"]), text(&error["Message"])))
 }
 
 fn instance(item: &Value) -> Instance {

@@ -91,6 +91,7 @@ pub fn gone_after_grace(part: &Part, now: Timestamp, plan: &mut Plan<Step>) {
     let never_made = part.id.is_none() && part.last_failure.is_some();
     if part.state == PartState::Leaving || never_made || now >= until {
         plan.records.push(changed(part, PartState::Gone, now));
+        plan.wait(Reason::Settling, format!("{} is gone.", named(part)));
     } else {
         plan.wait(Reason::Settling, format!("AWS does not show {} (yet).", named(part)));
         plan.wake(until);
