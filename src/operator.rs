@@ -160,6 +160,8 @@ where
             rounds,
         };
         let context = operator.context.clone();
+        let status = object.common_status().cloned().unwrap_or_default();
+        let (account, region) = (status.account.unwrap_or_default(), status.region.unwrap_or_default());
         let mut task = tokio::spawn(async move { reconcile::<K>(&context, &object, occasion).await });
         let outcome = tokio::time::timeout(RECONCILE_DEADLINE, &mut task).await;
         let now = operator.now();
@@ -167,6 +169,9 @@ where
         match outcome {
             Ok(Ok(outcome)) => {
                 tracing::debug!(resource = %ticket.key, lane = %ticket.lane, again = ?outcome.again, "reconciled");
+                for trouble in &outcome.troubles {
+                    tracing::warn!(resource = %ticket.key, account, region, attempt = ticket.failures, "{trouble}");
+                }
                 engine.finished(&ticket, outcome, deep, now);
             }
             Ok(Err(panic)) => {

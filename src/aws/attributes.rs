@@ -12,7 +12,7 @@ use nuvem_core::aws::{AwsError, Perform};
 use nuvem_core::secret::Secret;
 
 use super::backend::SdkBackend;
-use super::convert::{required, text};
+use super::convert::text;
 use super::error::{failure, strange};
 use super::launch::http_tokens;
 
@@ -42,9 +42,9 @@ fn decoded(encoded: &str) -> Result<Secret<Vec<u8>>, AwsError> {
 #[async_trait]
 impl Perform<DescribeProtection> for SdkBackend {
     async fn perform(&self, operation: DescribeProtection) -> Result<bool, AwsError> {
-        let (name, field) = match operation.action {
-            ProtectedAction::Termination => (InstanceAttributeName::DisableApiTermination, "disableApiTermination"),
-            ProtectedAction::Stop => (InstanceAttributeName::DisableApiStop, "disableApiStop"),
+        let name = match operation.action {
+            ProtectedAction::Termination => InstanceAttributeName::DisableApiTermination,
+            ProtectedAction::Stop => InstanceAttributeName::DisableApiStop,
         };
         let answer = self
             .read
@@ -58,7 +58,8 @@ impl Perform<DescribeProtection> for SdkBackend {
             ProtectedAction::Termination => answer.disable_api_termination,
             ProtectedAction::Stop => answer.disable_api_stop,
         };
-        required(attribute.and_then(|attribute| attribute.value), field)
+        // What an answer does not say is not switched on: endpoints that know nothing of a protection leave it out.
+        Ok(attribute.and_then(|attribute| attribute.value).unwrap_or(false))
     }
 }
 

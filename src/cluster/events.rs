@@ -38,7 +38,8 @@ impl Events {
     /// Publishes an event soon. One that does not fit into the backlog is logged instead.
     pub fn publish(&self, event: Event) {
         tracing::info!(
-            resource = %event.key, reason = %event.reason, warning = event.warning, "{}", event.note
+            resource = %event.key, account = %event.account, region = %event.region,
+            reason = %event.reason, warning = event.warning, "{}", event.note
         );
         if let Err(error) = self.queue.try_send((Timestamp::now(), event)) {
             tracing::warn!("an event is lost: {error}");
@@ -63,6 +64,8 @@ async fn publish(client: &Client, instance: &str, at: Timestamp, event: Event) {
 fn rendered(instance: &str, at: Timestamp, event: Event) -> KubeEvent {
     let Event {
         key,
+        account: _,
+        region: _,
         reason,
         note,
         warning,

@@ -1,5 +1,5 @@
 //! The Helm chart. That an installation works is what all the other tests stand on: `make up` is
-//! one, and the operator runs with the chart's ServiceAccount, arguments and environment.
+//! one, and the operator runs with the chart's `ServiceAccount`, arguments and environment.
 
 use std::fs;
 use std::path::{Path, PathBuf};

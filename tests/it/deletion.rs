@@ -74,7 +74,9 @@ fn deleting_the_namespace_empties_aws() {
         web().named("bare").spec(from_secret),
         web().named("stopped").spec(json!({"power": {"state": "Stopped"}})),
     ];
-    manifests.iter().for_each(|manifest| scene.apply(manifest));
+    for manifest in &manifests {
+        scene.apply(manifest);
+    }
     for manifest in &manifests {
         scene.until_converged(manifest.name());
     }

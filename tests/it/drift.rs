@@ -51,7 +51,7 @@ fn a_stop_a_rule_and_a_tag_from_outside_are_put_back() {
     scene.aws.untag(&id, "team");
     repaired(&scene, "web", 2, "tags", || {
         or(
-            scene.instance("web").tags.get("team").is_some(),
+            scene.instance("web").tags.contains_key("team"),
             scene.instance("web").tags,
         )
     });

@@ -91,7 +91,7 @@ fn killed_before_a_write_it_does_it_after_the_restart() {
     one_of_each(&scene);
     let delete = || scene.begin_deletion("web");
     killed_at_every_write(&scene, before_three(), delete, || {
-        scene.until_gone("web", WITH_RESTARTS)
+        scene.until_gone("web", WITH_RESTARTS);
     });
     assert!(scene.left_in_aws().is_empty(), "{:?}", scene.left_in_aws());
 }

@@ -8,7 +8,7 @@ use super::support::scene::SOON;
 use super::support::{Scene, web};
 
 /// Secrets are read by name, again and again, where nobody allows to watch them.
-const WHERE_POLLED: Duration = Duration::from_secs(60);
+const WHERE_POLLED: Duration = Duration::from_mins(1);
 const WHERE_WATCHED: Duration = Duration::from_secs(5);
 
 #[test]

@@ -33,6 +33,10 @@ pub enum ClusterError {
 pub struct Event {
     /// About which object.
     pub key: Key,
+    /// The account that it lives in, for the log.
+    pub account: String,
+    /// The Region that it lives in, for the log.
+    pub region: String,
     /// `CamelCase`, stable.
     pub reason: String,
     /// One or two sentences.

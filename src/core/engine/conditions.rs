@@ -146,7 +146,13 @@ pub enum Verdict {
     /// Hands off, by annotation or from AWS's side.
     Paused(Line),
     /// Reads failed for a passing reason: what was known stays.
-    Unread(Line),
+    Unread {
+        /// Why.
+        line: Line,
+        /// Whether this generation was in sync when AWS was read last, and is not to be deleted:
+        /// then nothing is under way that anybody waits for.
+        was_in_sync: bool,
+    },
     /// It was observed (or could not even be asked for) and planned.
     Planned(Planned),
 }
@@ -215,9 +221,10 @@ pub fn conditions(previous: &[Condition], verdict: &Verdict, generation: i64, no
                 line: line.clone(),
             });
         }
-        Verdict::Unread(line) => {
+        Verdict::Unread { line, was_in_sync } => {
             kept.extend([READY, SYNCED, STALLED]);
-            if !is_true(previous, SYNCED) {
+            // Stalled and Reconciling are never there together.
+            if !was_in_sync && !is_true(previous, STALLED) {
                 wanted.push(Wanted {
                     kind: RECONCILING,
                     status: "True",
@@ -519,7 +526,7 @@ mod tests {
         let line = Line::new(Reason::Throttled, "later");
         check(
             &ready_and_synced(),
-            Verdict::Unread(line),
+            Verdict::Unread { line, was_in_sync: true },
             expect![[r"
                 Ready=True Running gen 1 since 100: i-1 is running
                 Synced=True InSync gen 1 since 100: AWS equals the spec

@@ -302,11 +302,10 @@ impl Engine {
         let (attempts, pace, lane) = match reason {
             Reason::Converged => (ticket.waits, Pace::Settled, Lane::Drift),
             Reason::At(_) => (0, Pace::Settled, Lane::Convergence),
-            Reason::CheckIn | Reason::Reference => (ticket.waits, Pace::Waiting, after(ticket.lane)),
+            // However slowly: somebody may change something in AWS at any time, and then the sweep's wake comes first.
+            Reason::CheckIn | Reason::Reference | Reason::Slowly => (ticket.waits, Pace::Waiting, after(ticket.lane)),
             // Being paced is no failure, and must not make a later one wait longer.
             Reason::Throttled { .. } => (0, Pace::Waiting, after(ticket.lane)),
-            // Somebody may change something in AWS at any time: then the sweep's wake comes first.
-            Reason::Slowly => (ticket.waits, Pace::Waiting, after(ticket.lane)),
             Reason::Backoff => (ticket.failures, Pace::Failed, after(ticket.lane)),
         };
         let mut at = when(reason, attempts, seed(&ticket.key), now);

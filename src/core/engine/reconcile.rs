@@ -87,6 +87,8 @@ pub struct Outcome {
     pub deep_next: bool,
     /// How it stands, for the metrics.
     pub standing: Standing,
+    /// What failed, for the log.
+    pub troubles: Vec<String>,
 }
 
 /// What was seen in AWS, for the sweep.
@@ -150,6 +152,7 @@ impl Outcome {
             seen: None,
             deep_next: false,
             standing: Standing::Reconciling,
+            troubles: Vec::new(),
         }
     }
 }
@@ -170,6 +173,7 @@ struct Run<'a, K: Kind> {
     seen: Option<Seen>,
     deep_next: bool,
     standing: Standing,
+    troubles: Vec<String>,
 }
 
 /// What acting came to.
@@ -202,6 +206,7 @@ impl<'a, K: Kind> Run<'a, K> {
             written_status: None,
             seen: None,
             deep_next: false,
+            troubles: Vec::new(),
         }
     }
 
@@ -471,26 +476,27 @@ impl<'a, K: Kind> Run<'a, K> {
         }
         for change in changes.iter().filter(|change| !change.steps.is_empty()) {
             match self.act_on(aws, change).await {
-                Ok(()) => {
-                    self.tell(change.reason, &change.summary, false).await;
-                    self.remember_in_history(change);
+                Ok(told) => {
+                    self.tell(change.reason, &told, false).await;
+                    self.remember_in_history(change, &told);
                     acted.soon |= !is_slow(change);
                     self.deep_next |= change.class != Class::Create;
                     if change.class == Class::StopStart {
-                        acted.downtime = Some(format!("{}.", change.summary));
+                        acted.downtime = Some(format!("{told}."));
                     }
                     let reason = if change.class == Class::Create {
                         Reason::Creating
                     } else {
                         Reason::Changing
                     };
-                    acted.done.push(Line::new(reason, format!("{}.", change.summary)));
+                    acted.done.push(Line::new(reason, format!("{told}.")));
                 }
                 Err(failure) if failure.class == FailureClass::Fenced => {
                     acted.fenced = true;
                     return acted;
                 }
                 Err(failure) => {
+                    self.troubled(&failure);
                     self.remember_refusal(change, &failure);
                     acted.soon |= matches!(failure.class, FailureClass::NameTaken | FailureClass::TokenUsed);
                     self.deep_next |= change.class != Class::Create;
@@ -501,16 +507,23 @@ impl<'a, K: Kind> Run<'a, K> {
         acted
     }
 
-    async fn act_on(&mut self, aws: &Aws, change: &Change<K::Step>) -> Result<(), Failure> {
+    /// Performs a change; answers with the sentence about it, which names what was created.
+    async fn act_on(&mut self, aws: &Aws, change: &Change<K::Step>) -> Result<String, Failure> {
+        let mut told = change.summary.clone();
         for step in &change.steps {
             match K::act(aws, step).await {
-                Ok(learned) => self.learn(learned),
+                Ok(learned) => {
+                    if let Learned::Created { id, .. } = &learned {
+                        told = format!("{told}: {id}");
+                    }
+                    self.learn(learned);
+                }
                 // What was asked for is already so.
                 Err(failure) if failure.class == FailureClass::AlreadyDone => {}
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(())
+        Ok(told)
     }
 
     fn learn(&mut self, learned: Learned) {
@@ -568,7 +581,7 @@ impl<'a, K: Kind> Run<'a, K> {
         self.status.parts = ledger.parts().to_vec();
     }
 
-    fn remember_in_history(&mut self, change: &Change<K::Step>) {
+    fn remember_in_history(&mut self, change: &Change<K::Step>, told: &str) {
         let at = whole_second(self.now());
         if change.ends_downtime {
             let down = self
@@ -582,7 +595,7 @@ impl<'a, K: Kind> Run<'a, K> {
         }
         let entry = History {
             at,
-            change: change.summary.clone(),
+            change: told.to_owned(),
             class: change.class.name().to_owned(),
             downtime_seconds: None,
         };
@@ -725,6 +738,7 @@ impl<'a, K: Kind> Run<'a, K> {
 
     /// AWS could not be read. A denial stalls; what passes leaves everything as it was.
     async fn unread(&mut self, failure: &Failure) -> Step<Again> {
+        self.troubled(failure);
         if failure.class.is_refusal() {
             let mut line = line_of(failure);
             if self.deleting() {
@@ -735,10 +749,11 @@ impl<'a, K: Kind> Run<'a, K> {
         if failure.class == FailureClass::Fenced {
             return Ok(Again::Later(Requeue::CheckIn));
         }
+        let was_in_sync = self.was_in_sync() && !self.deleting();
         let line = line_of(failure);
         self.status.conditions = conditions(
             &self.status.conditions,
-            &Verdict::Unread(line),
+            &Verdict::Unread { line, was_in_sync },
             self.object.generation(),
             self.now(),
         );
@@ -821,9 +836,18 @@ impl<'a, K: Kind> Run<'a, K> {
         }
     }
 
+    /// Remembers what failed, for the log. Being paced is how it should be.
+    fn troubled(&mut self, failure: &Failure) {
+        if failure.class != FailureClass::Throttled && failure.class != FailureClass::Fenced {
+            self.troubles.push(failure.to_string());
+        }
+    }
+
     async fn tell(&self, reason: &str, note: &str, warning: bool) {
         let event = Event {
             key: self.key.clone(),
+            account: self.status.account.clone().unwrap_or_default(),
+            region: self.status.region.clone().unwrap_or_default(),
             reason: reason.to_owned(),
             note: note.to_owned(),
             warning,
@@ -839,12 +863,14 @@ impl<'a, K: Kind> Run<'a, K> {
             seen: self.seen,
             deep_next: self.deep_next,
             standing: self.standing,
+            troubles: self.troubles,
         }
     }
 
     /// The API server did not take what we wrote, or did not answer. What AWS has done is found
     /// again by the ledger's records.
-    fn cluster_failed(self, error: &ClusterError) -> Outcome {
+    fn cluster_failed(mut self, error: &ClusterError) -> Outcome {
+        self.troubles.push(error.to_string());
         let again = match error {
             ClusterError::Gone => Again::Never,
             ClusterError::Conflict | ClusterError::Unavailable(_) => Again::Later(Requeue::Backoff),

@@ -28,6 +28,24 @@ impl fmt::Display for Step {
     }
 }
 
+/// Writes of tags as one sentence for people.
+#[must_use]
+pub fn summary(steps: &[Step]) -> String {
+    let phrases = steps.iter().map(|step| match step {
+        Step::Create(create) => format!("tagging {} with {}", create.ids.join(" and "), pairs(&create.tags)),
+        Step::Delete(delete) => {
+            let keys: Vec<&str> = delete.keys.iter().map(String::as_str).collect();
+            format!("removing the tags {} of {}", keys.join(", "), delete.ids.join(" and "))
+        }
+    });
+    let sentence = phrases.collect::<Vec<_>>().join("; ");
+    let mut letters = sentence.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().collect::<String>() + letters.as_str())
+        .unwrap_or_default()
+}
+
 /// Tags as people read them.
 #[must_use]
 pub fn pairs(tags: &Tags) -> String {

@@ -12,8 +12,17 @@ from typing import NamedTuple
 from nuvem_env import chart, environment, prerequisites, progress, rust, venv
 from nuvem_env.commands import run_openly
 from nuvem_env.errors import EnvironmentFailure
-from nuvem_env.settings import ROOT, Settings
+from nuvem_env.settings import ROOT, Settings, Wishes
 from nuvem_env.tools import HELM, Cabinet
+
+
+FOR_TESTS = Wishes(arguments="--sweep-interval-seconds=5")
+"""Tests wait for whole sweeps; with the chart's own 30 s they would mostly wait."""
+
+WISHES = ("NUVEM_REPLICAS", "NUVEM_ARGS", "NUVEM_UPSTREAM")
+
+# Always the whole workspace: cargo would build what both packages use once more, with fewer features, for nuvem-core alone.
+CARGO_TEST = ("cargo", "test", "--locked", "--workspace")
 
 
 class Group(NamedTuple):
@@ -34,7 +43,7 @@ def test(settings: Settings) -> None:
             results.run(group)
         own = settings.with_state(settings.state / "test")
         progress.say("\n=== an environment for the tests that need one")
-        with environment.running(own):
+        with environment.running(own, FOR_TESTS):
             for group in _with_environment(own):
                 results.run(group)
 
@@ -54,7 +63,6 @@ def lint(settings: Settings) -> None:
 
 def _without_environment(settings: Settings) -> list[Group]:
     variables = rust.variables(settings)
-    cargo = ["cargo", "test", "--locked"]
     return [
         Group(
             "the environment's own decisions",
@@ -68,17 +76,17 @@ def _without_environment(settings: Settings) -> list[Group]:
             variables,
             venv.AWS_FOLDER,
         ),
-        Group("decisions: nuvem-core", [*cargo, "--package", "nuvem-core"], variables),
-        Group("the edge and the fault proxy: nuvem", [*cargo, "--package", "nuvem", "--bins", "--examples"], variables),
+        Group("compiling all tests, several at a time", [*CARGO_TEST, "--no-run"], variables),
+        Group("nuvem-core, nuvem and the fault proxy by themselves", [*CARGO_TEST, "--lib", "--examples"], variables),
     ]
 
 
 def _with_environment(settings: Settings) -> list[Group]:
-    variables = {**rust.variables(settings), "NUVEM_STATE": str(settings.state), "NUVEM_ENV_FILE": str(settings.env_file)}
-    cargo = ["cargo", "test", "--locked", "--package", "nuvem"]
+    callers = {name: value for name, value in rust.variables(settings).items() if name not in WISHES}
+    variables = {**callers, "NUVEM_STATE": str(settings.state), "NUVEM_ENV_FILE": str(settings.env_file)}
     return [
-        Group("contract: in-memory AWS and emulator agree", [*cargo, "--test", "contract"], variables),
-        Group("integration: the real binary", [*cargo, "--test", "it", "--", "--test-threads=1"], variables),
+        Group("contract: in-memory AWS and emulator agree", [*CARGO_TEST, "--test", "contract"], variables),
+        Group("integration: the real binary", [*CARGO_TEST, "--test", "it", "--", "--test-threads=1"], variables),
     ]
 
 

@@ -77,9 +77,9 @@ def down(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def running(settings: Settings) -> Iterator[None]:
-    """Up for as long as the block runs, however it ends; not as the caller's variables wish, but always the same."""
-    up(settings, Wishes())
+def running(settings: Settings, wishes: Wishes) -> Iterator[None]:
+    """Up for as long as the block runs, however it ends; not as the caller's variables wish."""
+    up(settings, wishes)
     try:
         yield
     finally:

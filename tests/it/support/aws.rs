@@ -26,6 +26,7 @@ pub struct Aws {
 
 /// An instance, as far as tests look at it; the rest is in `all`.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the field is AWS's own name")]
 pub struct Instance {
     pub id: String,
     pub state: String,
@@ -59,6 +60,7 @@ pub struct Group {
 
 /// A volume.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the field is AWS's own name")]
 pub struct Volume {
     pub id: String,
     pub size: String,
@@ -270,7 +272,11 @@ impl Aws {
 
 fn refused(status: u16, body: &Value) -> Refused {
     let error = &body["Errors"]["Error"];
-    Refused(format!("{status} {}: {}", text(&error["Code"]), text(&error["Message"])))
+    Refused(format!(
+        "{status} {}: {}",
+        text(&error["Code"]),
+        text(&error["Message"])
+    ))
 }
 
 fn instance(item: &Value) -> Instance {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// AWS's own parameter for the newest Amazon Linux.
 pub const AL2023: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
 
-/// An Ec2Instance to apply.
+/// An `Ec2Instance` to apply.
 #[derive(Clone, Debug)]
 pub struct Manifest(Value);
 

@@ -1,4 +1,4 @@
-//! An Ec2Instance as the API server has it.
+//! An `Ec2Instance` as the API server has it.
 
 use std::fmt;
 

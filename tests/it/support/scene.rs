@@ -320,20 +320,49 @@ impl Scene {
         self.kubectl.ok(&["delete", "ec2", "--all", "--wait=false"]);
         self.eventually(SOON, "all objects are gone", || {
             let left = self.objects();
-            if left.is_empty() { Ok(()) } else { Err(left.iter().map(Object::to_string).collect()) }
+            if left.is_empty() {
+                Ok(())
+            } else {
+                Err(left.iter().map(Object::to_string).collect())
+            }
         });
         self.proxy.note();
         let left = self.left_in_aws();
-        assert!(left.is_empty(), "left in AWS after {} was deleted: {left:?}", self.namespace);
-        self.kubectl.ok(&["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"]);
+        assert!(
+            left.is_empty(),
+            "left in AWS after {} was deleted: {left:?}",
+            self.namespace
+        );
+        self.kubectl.ok(&[
+            "delete",
+            "namespace",
+            &self.namespace,
+            "--wait=false",
+            "--ignore-not-found",
+        ]);
     }
 
     /// Deletes the namespace with all that is in it, and waits until it is gone.
     pub fn delete_namespace(&self) {
-        self.kubectl.ok(&["delete", "namespace", &self.namespace, "--wait=false"]);
+        self.kubectl
+            .ok(&["delete", "namespace", &self.namespace, "--wait=false"]);
         self.eventually(SOON, "the namespace is gone", || {
-            let ran = self.kubectl.tried(&["get", "namespace", &self.namespace, "--ignore-not-found", "--output", "name"], "");
-            if ran.succeeded() && ran.stdout.trim().is_empty() { Ok(()) } else { Err(ran.stdout + &ran.stderr) }
+            let ran = self.kubectl.tried(
+                &[
+                    "get",
+                    "namespace",
+                    &self.namespace,
+                    "--ignore-not-found",
+                    "--output",
+                    "name",
+                ],
+                "",
+            );
+            if ran.succeeded() && ran.stdout.trim().is_empty() {
+                Ok(())
+            } else {
+                Err(ran.stdout + &ran.stderr)
+            }
         });
     }
 
@@ -355,10 +384,8 @@ impl Scene {
                 "",
             );
         }
-        self.kubectl.tried(
-            &["delete", "namespace", &self.namespace, "--timeout=60s"],
-            "",
-        );
+        self.kubectl
+            .tried(&["delete", "namespace", &self.namespace, "--timeout=60s"], "");
         for instance in self
             .aws
             .instances("tag:nuvem.dev/resource", &self.resource("*"))

@@ -13,4 +13,16 @@ mod cluster;
 mod fate;
 mod stage;
 
+mod aws_refuses;
 mod crashes;
+mod deletion;
+mod disruption;
+mod drift;
+mod edits;
+mod hands_off;
+mod lateness;
+mod ownership;
+mod quiet;
+mod random;
+mod secrets;
+mod text;

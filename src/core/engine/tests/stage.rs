@@ -524,6 +524,13 @@ impl Stage {
         self.memory.writes()
     }
 
+    /// Those of them that AWS has not refused.
+    pub(super) fn effective_writes(&self) -> usize {
+        let calls = self.memory.calls();
+        let refused = |call: &&Call| matches!(call.ended, Ended::Refused(_));
+        calls.iter().filter(|call| call.is_write() && !refused(call)).count()
+    }
+
     /// How often an action was called.
     pub(super) fn calls(&self, action: &str) -> usize {
         self.memory.calls().iter().filter(|call| call.action == action).count()

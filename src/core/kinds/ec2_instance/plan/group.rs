@@ -189,7 +189,7 @@ fn mend(
             to: tags::pairs(&wanted_tags),
             class: Class::InPlace,
             reason: "SettingTags",
-            summary: format!("Setting tags of {}", group.id),
+            summary: tags::summary(&steps),
             steps: steps.into_iter().map(Step::Tags).collect(),
             params_hash: None,
             ends_downtime: false,

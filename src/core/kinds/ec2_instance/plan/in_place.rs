@@ -69,7 +69,6 @@ fn tags_of(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: &
     // What was kept by an earlier owner and is adopted now is not "kept" any more.
     no_longer.extend([tag::KEPT_FROM.to_owned(), tag::KEPT_AT.to_owned()]);
     let steps = tags::steps(&things, &no_longer);
-    let ids = things.iter().map(|thing| thing.id).collect::<Vec<_>>().join(" and ");
     let missing: Tags = things
         .iter()
         .flat_map(|thing| tags::missing(thing.tags, &wanted))
@@ -84,10 +83,7 @@ fn tags_of(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: &
             tags::pairs(&now),
             tags::pairs(&missing),
             "SettingTags",
-            format!(
-                "Setting tags of {ids}: {}",
-                steps.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-            ),
+            tags::summary(&steps),
             steps.into_iter().map(Step::Tags).collect(),
         )
     })

@@ -149,7 +149,12 @@ fn terminate(parting: &Parting, observed: &Observed, instance: &Instance, plan: 
                     format!("spec.{field} is Enabled. Set it to Disabled to let {id} be terminated."),
                 );
             }
-            (true, Some(true) | None) | (false, Some(false) | None) => {}
+            // AWS is asked all the same: it says in its own words what stands against it.
+            (true, Some(true) | None) => plan.block(
+                Reason::DeletionBlocked,
+                format!("spec.{field} is Enabled. Set it to Disabled to let {id} be terminated."),
+            ),
+            (false, Some(false) | None) => {}
         }
     }
     plan.changes.push(Change {

@@ -503,8 +503,8 @@ fn tags_protection_metadata_and_monitoring_change_in_place() {
     case.view.pins.tag_keys = vec!["Name".to_owned(), "old".to_owned()];
     case.observed.termination_protection = Some(false);
     case.observed.stop_protection = Some(false);
-    case.check(expect![[r"
-        InPlace tags:  → team=shop: Setting tags of i-1 and vol-1: tag i-1 vol-1: team=shop; untag i-1: old
+    case.check(expect![[r#"
+        InPlace tags:  → team=shop: Tagging i-1 and vol-1 with team=shop; removing the tags old of i-1
           tag i-1 vol-1: team=shop
           untag i-1: old
         InPlace protection.termination: Disabled → Enabled: Setting protection.termination of i-1 to Enabled
@@ -513,7 +513,7 @@ fn tags_protection_metadata_and_monitoring_change_in_place() {
           set metadata options of i-1: httpTokens required, httpPutResponseHopLimit 2
         InPlace monitoring: Basic → Detailed: Setting monitoring of i-1 to Detailed
           turn detailed monitoring of i-1 on
-    "]]);
+    "#]]);
 }
 
 #[test]
@@ -676,11 +676,12 @@ fn deletion_honours_protection_and_lets_it_go_with_the_spec() {
         case.observed.termination_protection = Some(true);
         case
     };
-    protected(true).check(expect![[r"
+    protected(true).check(expect![[r#"
         Delete instance: running → terminated: Terminating i-1
           terminate i-1
         wait Deleting: What is owned in AWS is being deleted.
-    "]]);
+        blocked DeletionBlocked: spec.protection.termination is Enabled. Set it to Disabled to let i-1 be terminated.
+    "#]]);
     protected(false).check(expect![[r"
         InPlace protection.termination: Enabled → Disabled: Setting protection.termination of i-1 to Disabled
           set termination protection off of i-1
