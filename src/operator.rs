@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use kube::Client;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use kube::{Api, Client, ResourceExt as _};
 use kube::Resource as _;
 use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use nuvem_core::engine::engine::Engine;
@@ -23,6 +24,7 @@ use nuvem_core::engine::sweep::{self, Listing};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::cluster::client::REGION_ANNOTATION;
 use crate::cluster::watch::{self, Place, Told};
 
 /// A reconcile that takes longer is cut off. (Its AWS writes are single requests with a timeout of
@@ -309,21 +311,40 @@ impl Operator {
         for controller in &self.controllers {
             tokio::spawn(Arc::clone(controller).watch(Arc::clone(self), client.clone(), namespaces));
         }
-        for api in watch::apis::<PartialObjectMeta<k8s_openapi::api::core::v1::ConfigMap>>(client, namespaces) {
+        self.watch_namespaces(client);
+        for api in watch::apis::<PartialObjectMeta<ConfigMap>>(client, namespaces) {
             let operator = Arc::clone(self);
-            tokio::spawn(watch::metadata(api, move |(namespace, name)| {
+            tokio::spawn(watch::metadata(api, move |map| {
+                let (namespace, name) = watch::place(map);
                 operator.target_changed(&Target::ConfigMap { namespace, name });
             }));
         }
         if !secrets {
             return;
         }
-        for api in watch::apis::<PartialObjectMeta<k8s_openapi::api::core::v1::Secret>>(client, namespaces) {
+        for api in watch::apis::<PartialObjectMeta<Secret>>(client, namespaces) {
             let operator = Arc::clone(self);
-            tokio::spawn(watch::metadata(api, move |(namespace, name)| {
+            tokio::spawn(watch::metadata(api, move |secret| {
+                let (namespace, name) = watch::place(secret);
                 operator.target_changed(&Target::Secret { namespace, name });
             }));
         }
+    }
+
+    /// A namespace may name the Region of its resources: when that changes, they must be told that
+    /// they cannot move.
+    fn watch_namespaces(self: &Arc<Self>, client: &Client) {
+        let operator = Arc::clone(self);
+        let mut regions: BTreeMap<String, Option<String>> = BTreeMap::new();
+        let api: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
+        tokio::spawn(watch::metadata(api, move |namespace| {
+            let region = namespace.annotations().get(REGION_ANNOTATION).cloned();
+            let before = regions.insert(namespace.name_any(), region.clone());
+            if before != Some(region) {
+                lock(&operator.engine).namespace_changed(&namespace.name_any(), operator.now());
+                operator.notify.notify_one();
+            }
+        }));
     }
 
     fn target_changed(&self, target: &Target) {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::events::Events;
 
 /// The annotation on a namespace that names the Region of its resources.
-const REGION_ANNOTATION: &str = "nuvem.dev/region";
+pub const REGION_ANNOTATION: &str = "nuvem.dev/region";
 
 /// The cluster behind a kube client.
 #[derive(Clone)]

@@ -105,7 +105,8 @@ where
     }
 }
 
-fn place<K: Resource>(object: &K) -> Place {
+/// Where an object is.
+pub fn place<K: Resource>(object: &K) -> Place {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 
@@ -114,7 +115,7 @@ fn place<K: Resource>(object: &K) -> Place {
 pub async fn metadata<K, F>(api: Api<PartialObjectMeta<K>>, mut listener: F)
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
-    F: FnMut(Place) + Send,
+    F: FnMut(&PartialObjectMeta<K>) + Send,
 {
     let mut stream = watcher(api, watcher::Config::default()).default_backoff().boxed();
     // At the start every resource is reconciled anyway; after a gap what is listed may be news.
@@ -125,10 +126,10 @@ where
             Ok(Some(watcher::Event::InitDone)) => begun = true,
             Ok(Some(watcher::Event::InitApply(object))) => {
                 if begun {
-                    listener(place(&object));
+                    listener(&object);
                 }
             }
-            Ok(Some(watcher::Event::Apply(object) | watcher::Event::Delete(object))) => listener(place(&object)),
+            Ok(Some(watcher::Event::Apply(object) | watcher::Event::Delete(object))) => listener(&object),
             Ok(None) => return,
             Err(error) => tracing::warn!(kind = %K::kind(&()), "the watch failed and begins anew: {error}"),
         }

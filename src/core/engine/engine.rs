@@ -141,6 +141,14 @@ impl Engine {
         }
     }
 
+    /// A watch shows that something about a namespace has changed that its resources depend on.
+    pub fn namespace_changed(&mut self, namespace: &str, now: Timestamp) {
+        let within: Vec<Key> = self.copies.keys().filter(|key| key.namespace == namespace).cloned().collect();
+        for key in within {
+            self.queue.wake(&key, Lane::Convergence, now);
+        }
+    }
+
     /// Takes in one page of a sweep: wakes the owners of what looks different. Answers the
     /// `Kind/namespace/name` and ids of what carries our tags and belongs to no object.
     pub fn swept_page(

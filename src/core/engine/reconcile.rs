@@ -77,7 +77,8 @@ pub enum Again {
 pub struct Outcome {
     /// When to come back.
     pub again: Again,
-    /// The version that our last write made: nothing happens before the store has reached it.
+    /// The version that our last write made, or that the object was found to have: nothing happens
+    /// before the store has reached it.
     pub written: Option<String>,
     /// The status that our last write left.
     pub status: Option<Value>,
@@ -414,7 +415,7 @@ impl<'a, K: Kind> Run<'a, K> {
         let changes = std::mem::take(&mut plan.changes);
         let permitted = permit(changes, &policy, self.now());
         if must_be_live(&permitted) && !self.is_live().await? {
-            return Ok(Again::Now);
+            return Ok(self.once_up_to_date());
         }
         if plan.gone {
             return self.let_go().await;
@@ -446,13 +447,26 @@ impl<'a, K: Kind> Run<'a, K> {
         })
     }
 
-    async fn is_live(&self) -> Step<bool> {
+    /// Whether our copy is the object as it is now. If not, the next look waits for that version.
+    async fn is_live(&mut self) -> Step<bool> {
         let live = self.context.cluster.live(&self.key).await?;
         let version = live
             .as_ref()
             .and_then(|live| live.pointer("/metadata/resourceVersion"))
             .and_then(Value::as_str);
-        Ok(version == Some(self.resource_version.as_str()))
+        let is_live = version == Some(self.resource_version.as_str());
+        if !is_live {
+            self.written = version.map(str::to_owned);
+        }
+        Ok(is_live)
+    }
+
+    /// When our copy was behind: as soon as it is not, or the watch tells that the object is gone.
+    fn once_up_to_date(&self) -> Again {
+        match self.written {
+            Some(_) => Again::Now,
+            None => Again::Later(Requeue::CheckIn),
+        }
     }
 
     fn was_in_sync(&self) -> bool {
@@ -497,7 +511,7 @@ impl<'a, K: Kind> Run<'a, K> {
                 }
                 Err(failure) => {
                     self.troubled(&failure);
-                    self.remember_refusal(change, &failure);
+                    acted.soon |= self.remember_refusal(change, &failure);
                     acted.soon |= matches!(failure.class, FailureClass::NameTaken | FailureClass::TokenUsed);
                     self.deep_next |= change.class != Class::Create;
                     acted.failures.push(failure);
@@ -547,7 +561,10 @@ impl<'a, K: Kind> Run<'a, K> {
 
     /// What AWS refused for good is written down with what was asked for, so that planners need
     /// not try it again.
-    fn remember_refusal(&mut self, change: &Change<K::Step>, failure: &Failure) {
+    ///
+    /// Says whether that is news for the planner, so that it may decide anew at once: an instance
+    /// that was stopped for a change that AWS refuses must not stay down for it.
+    fn remember_refusal(&mut self, change: &Change<K::Step>, failure: &Failure) -> bool {
         let lasting = match failure.class {
             FailureClass::Invalid
             | FailureClass::Capacity
@@ -556,8 +573,9 @@ impl<'a, K: Kind> Run<'a, K> {
             | FailureClass::TokenUsed => true,
             // A launch that names something unknown is refused as a whole.
             FailureClass::NotFound => change.class == Class::Create,
+            // A stopped instance runs again with what it had, rather than waiting for a permission.
+            FailureClass::Denied => change.class == Class::InPlace,
             FailureClass::Throttled
-            | FailureClass::Denied
             | FailureClass::Dependency
             | FailureClass::Conflict
             | FailureClass::AlreadyDone
@@ -568,17 +586,21 @@ impl<'a, K: Kind> Run<'a, K> {
             | FailureClass::Bug => false,
         };
         let Some(params_hash) = change.params_hash.clone().filter(|_| lasting) else {
-            return;
+            return false;
         };
+        let refusal = Some(LastFailure {
+            code: failure.code.clone(),
+            message: failure.message.clone(),
+            params_hash,
+        });
+        let mut is_news = false;
         let mut ledger = Ledger::new(std::mem::take(&mut self.status.parts));
         ledger.update(change.part, |entry| {
-            entry.last_failure = Some(LastFailure {
-                code: failure.code.clone(),
-                message: failure.message.clone(),
-                params_hash,
-            });
+            is_news = entry.last_failure != refusal;
+            entry.last_failure = refusal;
         });
         self.status.parts = ledger.parts().to_vec();
+        is_news && change.class == Class::InPlace
     }
 
     fn remember_in_history(&mut self, change: &Change<K::Step>, told: &str) {
@@ -702,10 +724,13 @@ impl<'a, K: Kind> Run<'a, K> {
         if acted.failures.iter().any(|failure| !failure.class.is_refusal()) {
             return Again::Later(Requeue::Backoff);
         }
-        if !acted.done.is_empty() || !plan.waiting.is_empty() {
+        // A deletion that is refused is not on its way.
+        let refused = !plan.blocked.is_empty() || !acted.failures.is_empty();
+        let waits = plan.waiting.iter().any(|line| !refused || line.reason != Reason::Deleting);
+        if !acted.done.is_empty() || waits {
             return Again::Later(Requeue::CheckIn);
         }
-        if !plan.blocked.is_empty() || !acted.failures.is_empty() || !permitted.forbidden.is_empty() {
+        if refused || !permitted.forbidden.is_empty() {
             return Again::Later(Requeue::Slowly);
         }
         let wake = [plan.wake_at, permitted.opens_at].into_iter().flatten().min();
@@ -821,7 +846,7 @@ impl<'a, K: Kind> Run<'a, K> {
     /// Nothing of ours is left (or it is not ours to look after): the object may go.
     async fn let_go(&mut self) -> Step<Again> {
         if !self.is_live().await? {
-            return Ok(Again::Now);
+            return Ok(self.once_up_to_date());
         }
         let mut finalizers = self.object.meta().finalizers.clone().unwrap_or_default();
         finalizers.retain(|finalizer| finalizer != FINALIZER);

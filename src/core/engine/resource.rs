@@ -125,7 +125,7 @@ pub struct Drift {
     pub desired: String,
     /// What AWS has.
     pub observed: String,
-    /// What the change would need: InPlace, Reboot, StopStart, Replacement, Forbidden.
+    /// What the change would need: InPlace, StopStart, Replacement, Forbidden.
     pub class: String,
     /// Why it is not corrected, and when it may happen.
     pub reason: String,

@@ -222,7 +222,7 @@ fn squatter(memory: &Memory, name: &str, tags: Tags) -> String {
     let outside = memory.outside(REGION);
     let create = CreateSecurityGroup {
         name: name.to_owned(),
-        description: "somebody else's".to_owned(),
+        description: "theirs".to_owned(),
         vpc_id: memory.facts(REGION).default_vpc,
         tags,
     };
@@ -290,6 +290,29 @@ fn an_instance_that_is_tagged_as_somebody_elses_is_left_alone() {
     assert_eq!(stage.writes(), Vec::<&str>::new());
     stage.delete();
     stage.pass(minutes(40));
-    assert!(!stage.exists(), "{}", stage.story());
     assert_eq!(stage.calls("ec2.TerminateInstances"), 0);
+    assert!(stage.is("Reconciling"), "our group is still used by it\n{}", stage.story());
+    stage.outside().terminate(&id).unwrap();
+    stage.pass(minutes(10));
+    stage.must_be_gone();
+}
+
+#[test]
+fn keeping_what_is_ours_does_not_touch_somebody_elses_group_of_our_name() {
+    let name = Stage::converged(web()).group().name;
+    let mut spec = web();
+    spec.as_object_mut().unwrap().remove("network");
+    let mut stage = Stage::converged(spec);
+    let theirs = squatter(&stage.memory, &name, Tags::new());
+    let before = stage.outside().group(&theirs);
+    stage.edit(|spec| {
+        spec["network"] = web()["network"].clone();
+        spec["deletionPolicy"] = json!("Retain");
+    });
+    stage.pass(minutes(5));
+    assert_eq!(stage.reason("Stalled"), "NotOwned", "{}", stage.story());
+    stage.delete();
+    stage.rest();
+    assert!(!stage.exists(), "{}", stage.story());
+    assert_eq!(stage.outside().group(&theirs), before);
 }

@@ -428,5 +428,16 @@ async fn absent(aws: &Aws, view: &View<Ec2>, observed: &mut Observed) -> Result<
         attributes(aws, view, None, instance, observed).await?;
     }
     observed.group = group(aws, view, None, &observed.network).await?;
+    // With the ledger the VPC was lost, too: before the object goes, the tags are asked.
+    if living.is_none() && observed.group.is_none() && view.ledger.newest(GROUP).is_none() {
+        observed.group = tagged_group(aws, view).await?;
+    }
     Ok(())
+}
+
+async fn tagged_group(aws: &Aws, view: &View<Ec2>) -> Result<Option<SecurityGroup>, Failure> {
+    let name = launch::group_name(view);
+    let select = SelectGroups::By(Select::Tags(view.owner.search()));
+    let page = aws.call(DescribeSecurityGroups { select, page: None }).await?;
+    Ok(page.items.into_iter().find(|group| group.name == name))
 }

@@ -47,7 +47,7 @@ pub struct Ec2InstanceSpec {
     #[serde(flatten)]
     pub common: CommonSpec,
     /// What to launch from: exactly one of id, ssmParameter, filter. It is resolved once, at launch, and pinned in
-    /// status.imageId. Absent only where nuvem.dev/adopt names an instance that exists.
+    /// status.imageId; a later change would need another instance and is held back. Absent only where nuvem.dev/adopt names an instance that exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
     /// The instance type, for example t3.micro. Changing it stops and starts the instance, when spec.disruption allows.
@@ -58,7 +58,7 @@ pub struct Ec2InstanceSpec {
         "message": "write an EC2 instance type, for example t3.micro"
     }]))]
     pub instance_type: Option<String>,
-    /// The EC2 key pair for SSH; only at launch.
+    /// The EC2 key pair for SSH. It counts at launch; a later change would need another instance and is held back.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub key_name: Option<String>,
@@ -188,7 +188,8 @@ pub struct WindowSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Network {
-    /// The subnet; only at launch. Default: one of the default VPC, chosen by AWS.
+    /// The subnet. Default: one of the default VPC, chosen by AWS. It counts at launch; a later change would need
+    /// another instance and is held back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<Subnet>,
     /// Security groups that exist. With neither these nor securityGroup the instance is in the VPC's default group.
@@ -381,7 +382,8 @@ pub struct RootVolume {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 125, max = 2000))]
     pub throughput: Option<i32>,
-    /// Whether it is encrypted; only at launch. Enabled unless something else is written.
+    /// Whether it is encrypted, at launch. Enabled unless something else is written; Disabled leaves it to the account,
+    /// which may encrypt by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Toggle>,
     /// The KMS key (id, ARN or alias); only at launch. Default: the account's key for EBS.

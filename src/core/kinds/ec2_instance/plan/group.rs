@@ -223,11 +223,7 @@ fn take_over(
                 "TookOver",
                 format!("Found security group {} by its name and tags.", group.id),
             );
-            plan.records.push(Part {
-                id: Some(group.id.clone()),
-                state: PartState::Living,
-                ..record(view, incarnation, now)
-            });
+            plan.records.push(found(view, group, incarnation, now));
             plan.wait(
                 Reason::Creating,
                 format!("Found security group {}; it is this object's.", group.id),
@@ -237,6 +233,15 @@ fn take_over(
         Claim::Other(who) => plan.block(Reason::NotOwned, taken(group, &who)),
     }
     false
+}
+
+/// The record of a group that was found to be ours.
+pub fn found(view: &View<Ec2>, group: &SecurityGroup, incarnation: u32, now: Timestamp) -> Part {
+    Part {
+        id: Some(group.id.clone()),
+        state: PartState::Living,
+        ..record(view, incarnation, now)
+    }
 }
 
 fn taken(group: &SecurityGroup, who: &str) -> String {

@@ -67,7 +67,9 @@ fn tags_of(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: &
     }
     let mut no_longer: BTreeSet<String> = view.pins.tag_keys.iter().cloned().collect();
     // What was kept by an earlier owner and is adopted now is not "kept" any more.
-    no_longer.extend([tag::KEPT_FROM.to_owned(), tag::KEPT_AT.to_owned()]);
+    if !view.observing {
+        no_longer.extend([tag::KEPT_FROM.to_owned(), tag::KEPT_AT.to_owned()]);
+    }
     let steps = tags::steps(&things, &no_longer);
     let missing: Tags = things
         .iter()

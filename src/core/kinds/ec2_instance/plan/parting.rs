@@ -9,8 +9,8 @@ use super::super::act::Step;
 use super::super::desired::Parting;
 use super::super::observe::{Observed, Sight};
 use super::super::{Ec2, INSTANCE, View};
-use super::{GRACE, HIDDEN_FOR, changed, group, in_place, in_place_change, taken};
-use crate::aws::ec2::{CreateTags, DeleteTags, Instance, InstanceState, ProtectedAction, Tags};
+use super::{GRACE, HIDDEN_FOR, changed, group, in_place, in_place_change, launch, taken};
+use crate::aws::ec2::{CreateTags, DeleteTags, Instance, InstanceState, ProtectedAction, SecurityGroup, Tags};
 use crate::engine::conditions::Reason;
 use crate::engine::ledger::{Part, PartState};
 use crate::engine::ownership::{Claim, OWNER_TAGS, Owner, tag};
@@ -183,7 +183,8 @@ fn keep_instance(
     if let Some(volume) = &observed.root_volume {
         things.push((&volume.id, &volume.tags));
     }
-    if let Some(group) = &observed.group {
+    let of_ledger = |group: &&SecurityGroup| view.ledger.id(GROUP) == Some(group.id.as_str());
+    if let Some(group) = observed.group.as_ref().filter(of_ledger) {
         things.push((&group.id, &group.tags));
     }
     if things.iter().all(|(_, tags)| is_released(view, tags)) {
@@ -245,7 +246,7 @@ fn release(view: &View<Ec2>, ids: Vec<String>, now: Timestamp) -> Change<Step> {
 /// Deletes (or keeps) the group once the instance is gone; says whether nothing of it is left.
 fn group_of(view: &View<Ec2>, observed: &Observed, keep: bool, now: Timestamp, plan: &mut Plan<Step>) -> bool {
     let Some(part) = view.ledger.current(GROUP) else {
-        return true;
+        return lost_group(view, observed, now, plan);
     };
     match &observed.group {
         None => {
@@ -283,4 +284,19 @@ fn group_of(view: &View<Ec2>, observed: &Observed, keep: bool, now: Timestamp, p
             false
         }
     }
+}
+
+/// The ledger was lost: a group of our name and with our tags is ours all the same. Says whether
+/// there is none.
+fn lost_group(view: &View<Ec2>, observed: &Observed, now: Timestamp, plan: &mut Plan<Step>) -> bool {
+    let never_known = view.ledger.newest(GROUP).is_none();
+    let named_ours = |found: &&SecurityGroup| never_known && found.name == launch::group_name(view);
+    let Some(found) = observed.group.as_ref().filter(named_ours) else {
+        return true;
+    };
+    let Claim::Ours { incarnation, .. } = view.owner.claim(GROUP, &found.tags) else {
+        return true;
+    };
+    plan.records.push(group::found(view, found, incarnation, now));
+    false
 }

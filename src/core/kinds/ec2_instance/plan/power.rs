@@ -29,7 +29,7 @@ struct Due {
 pub fn plan(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: &Instance, plan: &mut Plan<Step>) {
     let part = view.ledger.current(INSTANCE);
     let mut due: Vec<Due> = Vec::new();
-    let refused = refused(view, desired, part);
+    let refused = refused(view, desired, part).filter(|_| !has_its_type(desired, instance));
     if let Some(failure) = refused {
         back_to_the_old_type(view, desired, instance, part, failure, plan);
     } else {
@@ -44,6 +44,12 @@ pub fn plan(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: 
     if refused.is_none() && plan.records.is_empty() {
         settled(desired, instance, part, plan);
     }
+}
+
+/// Whether it runs with the wanted type, however it came to that.
+fn has_its_type(desired: &Desired, instance: &Instance) -> bool {
+    let same = desired.instance_type.as_ref() == Some(&instance.instance_type);
+    same && instance.state == InstanceState::Running
 }
 
 /// What AWS has refused about the wanted type, as long as nobody asks for another try.
@@ -207,7 +213,8 @@ fn running(desired: &Desired, instance: &Instance, due: &[Due], plan: &mut Plan<
             format!("Stopping {id}: spec.power.state is Stopped"),
             vec![Step::Stop(id.clone())],
         ));
-        return;
+        // The rest follows once it is stopped; it is a difference already.
+        return plan.changes.extend(due.iter().map(told));
     }
     let what = due
         .iter()
@@ -241,6 +248,18 @@ fn running(desired: &Desired, instance: &Instance, due: &[Due], plan: &mut Plan<
     }
 }
 
+/// What is due as a change that is only told of, because something else must come first.
+fn told(due: &Due) -> Change<Step> {
+    in_place_change(
+        due.field,
+        due.from.clone(),
+        due.to.clone(),
+        "ChangingStoppedInstance",
+        format!("{} changes once the instance is ready for it", due.field),
+        Vec::new(),
+    )
+}
+
 fn stopped(
     view: &View<Ec2>,
     desired: &Desired,
@@ -258,6 +277,7 @@ fn stopped(
             last_failure: None,
             ..part.clone()
         });
+        plan.changes.extend(due.iter().map(told));
         plan.wait(Reason::Changing, format!("{} is about to be resized.", instance.id));
         return;
     }
