@@ -113,7 +113,8 @@ impl Snapshot {
         let help = "Per cent of the usual pace that AWS's throttling has left";
         let mut family = encoder.encode_descriptor("nuvem_aws_pace_percent", help, None, MetricType::Gauge)?;
         for level in &levels {
-            ConstGauge::new(level.pace).encode(family.encode_family(&bucket(level))?)?;
+            // The governor counts in thousandths.
+            ConstGauge::new(level.pace / 10).encode(family.encode_family(&bucket(level))?)?;
         }
         Ok(())
     }

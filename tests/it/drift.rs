@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::support::control::Dials;
 use super::support::{Scene, firewalled, web};
 
 /// Waits until something is as it was, and until there is the one event that tells of it.
@@ -67,6 +68,27 @@ fn a_stop_a_rule_and_a_tag_from_outside_are_put_back() {
     assert_eq!(scene.instance("web").tags["owner"], "somebody");
     assert_eq!(scene.notes("web", "DriftFound").len(), 4);
     assert_eq!(scene.instance("web").id, id);
+}
+
+#[test]
+fn a_stop_that_is_seen_while_it_goes_on_is_told_all_the_same() {
+    let scene = Scene::new("drift-stopping");
+    scene.converge(&web());
+    slow(&scene, 60.0);
+    scene.aws.stop(&scene.instance("web").id);
+    scene.until("web", scene.a_sweep(), "seen while it is stopping", |object| object.status("state") == "stopping");
+    slow(&scene, 0.5);
+    repaired(&scene, "web", 0, "power", || {
+        or(scene.instance("web").state == "running", scene.instance("web").state)
+    });
+}
+
+/// How long AWS takes for each change of state, also for one that is under way.
+fn slow(scene: &Scene, seconds: f64) {
+    scene.proxy.dial(Dials {
+        transition_seconds: Some(seconds),
+        ..Dials::default()
+    });
 }
 
 #[test]

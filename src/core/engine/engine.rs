@@ -15,9 +15,9 @@ use super::requeue::{Reason, seed, when};
 use super::resource::{Annotations, Key, Resource};
 use super::sweep::{Finding, Leaf, Listing, Sights, Whole, digest};
 
-/// How many reconciles may be under way: most of them wait in the batcher, which holds nothing but
-/// memory, and what they may write is paced by the governor.
-const MAX_RUNNING: usize = 1000;
+/// How many reconciles may be under way: two full batches of reads. Most of them wait in the
+/// batcher, which holds nothing but memory, and what they may write is paced by the governor.
+const MAX_RUNNING: usize = 400;
 
 /// How long a reconcile waits for a watch event that is late before it looks at its copy again.
 const PARKED_FOR: SignedDuration = SignedDuration::from_secs(5);

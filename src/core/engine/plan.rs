@@ -8,6 +8,9 @@ use super::conditions::Reason;
 use super::ledger::Part;
 use super::resource::Drift;
 
+/// The reason of the one event that tells what was found changed from outside.
+pub const DRIFT_FOUND: &str = "DriftFound";
+
 /// What a change needs, and so what must allow it. It follows from the state: starting or
 /// retyping a stopped instance takes nothing down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +171,12 @@ impl<S> Plan<S> {
             text: text.into(),
             warning: false,
         });
+    }
+
+    /// Tells what was found changed from outside. The engine tells it once: while the resource
+    /// counts as in sync.
+    pub fn drift(&mut self, text: impl Into<String>) {
+        self.warn(DRIFT_FOUND, text);
     }
 
     /// Warns of something in an event.

@@ -16,7 +16,7 @@ use super::kind::{Gathered, Goal, Kind, Learned, Settings, Sighting, View};
 use super::ledger::{LastFailure, Ledger, PartState};
 use super::ownership::{ClusterIdentity, Owner};
 use super::permit::{Disruption, Permitted, Policy, permit};
-use super::plan::{Change, Class, Line, Note, Plan, Readiness};
+use super::plan::{Change, Class, DRIFT_FOUND, Line, Note, Plan, Readiness};
 use super::queue::Lane;
 use super::references::Target;
 use super::requeue::Reason as Requeue;
@@ -428,7 +428,7 @@ impl<'a, K: Kind> Run<'a, K> {
         if acted.fenced {
             return Ok(Again::Later(Requeue::CheckIn));
         }
-        for note in &plan.notes {
+        for note in plan.notes.iter().filter(|note| was_in_sync || note.reason != DRIFT_FOUND) {
             self.tell(note.reason, &note.text, note.warning).await;
         }
         self.finish(plan, permitted, acted).await
@@ -588,9 +588,15 @@ impl<'a, K: Kind> Run<'a, K> {
         let Some(params_hash) = change.params_hash.clone().filter(|_| lasting) else {
             return false;
         };
+        // A denial is no use without the action that is denied.
+        let message = if failure.class == FailureClass::Denied {
+            failure.to_string()
+        } else {
+            failure.message.clone()
+        };
         let refusal = Some(LastFailure {
             code: failure.code.clone(),
-            message: failure.message.clone(),
+            message,
             params_hash,
         });
         let mut is_news = false;
@@ -640,7 +646,7 @@ impl<'a, K: Kind> Run<'a, K> {
             .collect::<Vec<_>>()
             .join("; ");
         self.tell(
-            "DriftFound",
+            DRIFT_FOUND,
             &format!("Changed outside of Kubernetes: {found}. Putting it back."),
             true,
         )

@@ -54,15 +54,15 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _env_file(settings: Settings) -> str:
-    return os.path.relpath(settings.env_file)
+def _short(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _how_to_go_on(settings: Settings) -> str:
     return f"""
 The environment goes on running. To try it yourself:
 
-  . {_env_file(settings)}
+  . {_short(settings.env_file)}
   kubectl apply -f examples/ec2-web.yaml
   kubectl get nuvem
   kubectl describe ec2 web
@@ -75,9 +75,9 @@ def _how_to_look(settings: Settings) -> str:
     return f"""
 The environment goes on running, so that you can look:
 
-  . {_env_file(settings)}
+  . {_short(settings.env_file)}
   kubectl --namespace demo describe ec2
-  less {os.path.relpath(settings.log("operator-0"))}
+  less {_short(settings.log("operator-0"))}
 
 To stop it:  make down"""
 

@@ -80,12 +80,11 @@ class Stage:
             check=False,
         )
 
-    def event(self, name: str, reason: str) -> str | None:
-        """The newest event with this reason about an instance."""
+    def events(self, name: str, reason: str) -> list[str]:
+        """What the events with this reason say about an instance, oldest first."""
         selector = f"involvedObject.name={name},reason={reason}"
         found = json.loads(self.kubectl("get", "events", "--field-selector", selector, "--output", "json"))["items"]
-        newest = max(found, key=lambda event: str(event["eventTime"]), default=None)
-        return str(newest["message"]) if newest else None
+        return [str(event["message"]) for event in sorted(found, key=lambda event: str(event["eventTime"]))]
 
     def processes(self) -> list[str]:
         """The operator's process ids."""

@@ -42,7 +42,7 @@ def _begin(stage: Stage, screen: Screen) -> None:
 
 def _launch(stage: Stage, screen: Screen) -> Instance:
     screen.chapter("A web server, from YAML")
-    screen.quote(_without_comments(ROOT / WEB))
+    screen.quote(_below_the_comment(ROOT / WEB))
     screen.command(f"kubectl apply -f {WEB}")
     stage.kubectl("apply", "--filename", WEB)
     web = screen.check("AWS has launched it", lambda: _one(stage.instances("web")))
@@ -61,7 +61,7 @@ def _stopped_behind_our_back(stage: Stage, screen: Screen, web: Instance) -> Non
     stage.aws("StopInstances", InstanceId_1=web.id)
     screen.check("AWS has stopped it", lambda: _state(stage, "web", "stopping", "stopped"))
     screen.check("it runs again", lambda: _state(stage, "web", "running"))
-    screen.check("an event says so", lambda: _event(stage, "web", "DriftFound"))
+    screen.check("an event says so", lambda: _event(stage, "web", "DriftFound", "power"))
 
 
 def _opened_behind_our_back(stage: Stage, screen: Screen, web: Instance) -> None:
@@ -77,6 +77,7 @@ def _opened_behind_our_back(stage: Stage, screen: Screen, web: Instance) -> None
         IpPermissions_1_IpRanges_1_CidrIp="0.0.0.0/0",
     )
     screen.check("it is closed again", lambda: _ports(stage, group))
+    screen.check("an event says so", lambda: _event(stage, "web", "DriftFound", "3389"))
 
 
 def _lost_reply_and_kill(stage: Stage, screen: Screen) -> None:
@@ -99,7 +100,7 @@ def _resized(stage: Stage, screen: Screen, web: Instance) -> None:
     screen.command("kubectl patch ec2 web --type merge --patch '{\"spec\": {\"instanceType\": \"t3.small\"}}'")
     stage.kubectl("patch", "ec2", "web", "--type", "merge", "--patch", json.dumps({"spec": {"instanceType": "t3.small"}}))
     screen.check("the same instance runs as a t3.small", lambda: _resized_to(stage, web, "t3.small"))
-    screen.check("the events tell how", lambda: _event(stage, "web", "StoppingInstance"))
+    screen.check("the events tell how", lambda: _event(stage, "web", "StoppingInstance", "t3.small"))
     stage.kubectl("wait", "--for=condition=Synced", "ec2/web", "--timeout=60s")
 
 
@@ -165,11 +166,12 @@ def _ports(stage: Stage, group: str) -> str:
     return ", ".join(ports)
 
 
-def _event(stage: Stage, name: str, reason: str) -> str:
-    note = stage.event(name, reason)
-    if note is None:
-        raise NotYet(f"there is no event {reason}")
-    return f"“{note}”"
+def _event(stage: Stage, name: str, reason: str, about: str) -> str:
+    notes = stage.events(name, reason)
+    fitting = [note for note in notes if about in note]
+    if not fitting:
+        raise NotYet(f"no event {reason} about {about}, but: {notes}")
+    return f"“{fitting[-1]}”"
 
 
 def _struck(stage: Stage, fault: int) -> None:
@@ -209,6 +211,7 @@ def _counts(stage: Stage, wanted: int) -> None:
         raise NotYet(f"{found}")
 
 
-def _without_comments(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+def _below_the_comment(path: Path) -> str:
+    """A file without the comment at its head."""
+    text = path.read_text(encoding="utf-8")
+    return text[text.index("apiVersion:") :]

@@ -188,9 +188,7 @@ fn every_write_that_is_denied_stalls_with_its_name_is_tried_slowly_and_heals() {
     for action in ["ec2.CreateSecurityGroup", "ec2.AuthorizeSecurityGroupIngress", "ec2.RunInstances"] {
         denied(action, false, create);
     }
-    for action in ["ec2.StopInstances", "ec2.ModifyInstanceAttribute", "ec2.StartInstances"] {
-        denied(action, true, |stage| stage.edit(|spec| spec["instanceType"] = json!("t3.small")));
-    }
+    denied("ec2.StopInstances", true, |stage| stage.edit(|spec| spec["instanceType"] = json!("t3.small")));
     for action in ["ec2.TerminateInstances", "ec2.DeleteSecurityGroup"] {
         denied(action, true, Stage::delete);
     }
@@ -207,6 +205,49 @@ fn every_write_that_is_denied_stalls_with_its_name_is_tried_slowly_and_heals() {
     denied("ec2.RevokeSecurityGroupEgress", true, |stage| {
         stage.edit(|spec| spec["network"]["securityGroup"]["egress"] = json!([]));
     });
+}
+
+#[test]
+fn what_is_denied_while_it_is_stopped_costs_one_downtime_and_not_one_for_every_try() {
+    let edits: [fn(&mut serde_json::Value); 3] = [
+        |spec| spec["instanceType"] = json!("t3.small"),
+        |spec| spec["userData"]["inline"] = json!("new"),
+        |spec| {
+            spec["instanceType"] = json!("t3.small");
+            spec["userData"]["inline"] = json!("new");
+        },
+    ];
+    for edit in edits {
+        let mut spec = web();
+        spec["userData"] = json!({"inline": "old", "onChange": "StopStart"});
+        let mut stage = Stage::converged(spec);
+        stage.memory.fail(FaultPlan::on("ec2.ModifyInstanceAttribute", Fault::deny()).forever());
+        stage.edit(edit);
+        stage.pass(minutes(5));
+        assert!(stage.condition("Stalled").2.contains("ec2:ModifyInstanceAttribute"), "{}", stage.story());
+        must_keep_the_old_type(&mut stage, "UnauthorizedOperation");
+        stage.memory.clear_faults();
+        stage.annotate("reconcile-at", Some("again"));
+        stage.rest();
+        stage.must_be_converged();
+    }
+}
+
+#[test]
+fn a_start_that_is_denied_after_a_resize_is_healed_when_it_is_allowed() {
+    let mut stage = Stage::converged(web());
+    stage.memory.fail(FaultPlan::on("ec2.StartInstances", Fault::deny()).forever());
+    stage.edit(|spec| spec["instanceType"] = json!("t3.small"));
+    stage.pass(minutes(60));
+    assert!(stage.is("Stalled") && !stage.is("Ready"), "{}", stage.story());
+    assert!(stage.condition("Stalled").2.contains("ec2:StartInstances"), "{}", stage.story());
+    assert!(stage.calls("ec2.StartInstances") <= 12, "{}", stage.story());
+    stage.memory.clear_faults();
+    stage.pass(minutes(40));
+    assert_eq!(stage.instance().state, InstanceState::Running, "{}", stage.story());
+    stage.annotate("reconcile-at", Some("again"));
+    stage.rest();
+    stage.must_be_converged();
 }
 
 #[test]

@@ -64,6 +64,9 @@ fn crashes_make_no_duplicate_when_visibility_is_late_too() {
 #[test]
 fn a_launch_whose_answer_was_lost_is_repeated_with_its_token_and_found_at_once() {
     let mut stage = late(60, 60);
+    stage.edit(|spec| {
+        spec.as_object_mut().unwrap().remove("network");
+    });
     stage.memory.fail_next("ec2.RunInstances", Fault::LoseReply);
     let id_is_known = |stage: &Stage| {
         let parts = stage.status()["parts"].as_array().cloned().unwrap_or_default();

@@ -4,10 +4,12 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
 
-use super::stage::{Stage, minutes, seconds, web};
+use super::fate::{Moment, To};
+use super::stage::{Stage, WEB, minutes, seconds, web};
 use crate::aws::ec2::{
     Direction, InstanceAttribute, InstanceState, MonitorInstances, Peer, ProtectedAction, Rule,
 };
+use crate::aws::memory::{Fault, FaultPlan};
 
 /// Something that somebody does.
 #[derive(Clone, Debug)]
@@ -30,6 +32,14 @@ enum Deed {
     UntagOutside,
     MonitorOutside,
     ProtectOutside(bool),
+    /// The next write to AWS fails, one way or the other.
+    Fault(usize),
+    /// The process dies around a write to come.
+    Doom(usize, bool, bool),
+    Wipe,
+    Pause(bool),
+    Late(i64),
+    Lag(i64),
     Crash,
     Wait(i64),
 }
@@ -57,10 +67,25 @@ fn deed() -> impl Strategy<Value = Deed> {
         Just(Deed::UntagOutside),
         Just(Deed::MonitorOutside),
         any::<bool>().prop_map(Deed::ProtectOutside),
+        (0..4_usize).prop_map(Deed::Fault),
+        (0..4_usize, any::<bool>(), any::<bool>()).prop_map(|(nth, aws, before)| Deed::Doom(nth, aws, before)),
+        Just(Deed::Wipe),
+        any::<bool>().prop_map(Deed::Pause),
+        (0..12_i64).prop_map(Deed::Late),
+        (0..4_i64).prop_map(Deed::Lag),
         Just(Deed::Crash),
         (0..90_i64).prop_map(Deed::Wait),
         (0..90_i64).prop_map(Deed::Wait),
     ]
+}
+
+fn fault(which: usize) -> Fault {
+    let internal = Fault::Refuse {
+        status: 500,
+        code: "InternalError".to_owned(),
+        message: "An internal error has occurred".to_owned(),
+    };
+    [Fault::LoseReply, Fault::Drop, Fault::Throttle, internal][which].clone()
 }
 
 fn toggle(on: bool) -> &'static str {
@@ -85,6 +110,18 @@ impl Deed {
         match self {
             Self::Wait(time) => stage.pass(seconds(*time)),
             Self::Crash => stage.restart(),
+            Self::Fault(which) => stage.memory.fail(FaultPlan::on_any_write(fault(*which))),
+            Self::Doom(nth, aws, before) => {
+                let moment = if *before { Moment::Before } else { Moment::After };
+                stage.dies(moment, if *aws { To::Aws } else { To::Cluster }, *nth);
+            }
+            Self::Wipe => stage.cluster.change(WEB, |object| object["status"] = json!({"observedGeneration": -1})),
+            Self::Pause(paused) => stage.annotate("paused", paused.then_some("true")),
+            Self::Late(time) => stage.memory.turn(|dials| {
+                dials.visibility = seconds(*time);
+                dials.tag_visibility = seconds(*time);
+            }),
+            Self::Lag(time) => stage.lag = seconds(*time),
             Self::Type(_)
             | Self::Power(_)
             | Self::Rules(_)
@@ -167,6 +204,7 @@ impl Deed {
 fn must_end_well(stage: &mut Stage) {
     // A stop that the spec itself forbids would be right to stall.
     stage.edit(|spec| spec["protection"] = json!({"termination": "Disabled", "stop": "Disabled"}));
+    stage.annotate("paused", None);
     stage.annotate("reconcile-at", Some("the end"));
     // A volume may wait for its turn for hours.
     stage.pass(minutes(60 * 14));
@@ -193,12 +231,12 @@ fn must_end_well(stage: &mut Stage) {
 #[test]
 fn any_edits_and_any_changes_from_outside_end_where_the_spec_says() {
     let config = Config {
-        cases: 150,
+        cases: std::env::var("CASES").map_or(150, |n| n.parse().unwrap()),
         max_shrink_iters: 200,
         failure_persistence: None,
         ..Config::default()
     };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[std::env::var("SEED").map_or(7, |n| n.parse().unwrap()); 32]);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let deeds = prop::collection::vec(deed(), 1..14);
     let result = runner.run(&deeds, |deeds| {

@@ -129,6 +129,6 @@ fn what_is_refused_about_it_shows_nothing_of_it() {
     stage.memory.fail(deny.forever());
     stage.cluster.put_secret("boot", "another-s3cr3t-p4ssw0rd");
     stage.pass(minutes(10));
-    assert!(stage.is("Stalled"));
+    assert!(stage.is("Stalled"), "{}", stage.story());
     must_stay_secret(&stage);
 }

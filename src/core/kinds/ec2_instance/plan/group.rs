@@ -236,6 +236,7 @@ fn take_over(
 }
 
 /// The record of a group that was found to be ours.
+#[must_use]
 pub fn found(view: &View<Ec2>, group: &SecurityGroup, incarnation: u32, now: Timestamp) -> Part {
     Part {
         id: Some(group.id.clone()),

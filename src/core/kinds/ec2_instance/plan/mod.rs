@@ -257,6 +257,12 @@ fn known(
         recognise(part, instance, now, plan);
     }
     if instance.state.is_settling() {
+        if instance.state == InstanceState::Stopping && desired.power == Some(PowerState::Running) {
+            plan.drift(format!(
+                "{} is being stopped outside of Kubernetes; it is started again after that.",
+                instance.id
+            ));
+        }
         plan.wait(
             Reason::Settling,
             format!("{} is {}.", instance.id, instance.state.name()),
@@ -292,10 +298,9 @@ fn dead(view: &View<Ec2>, part: Option<&Part>, instance: &Instance, now: Timesta
         return plan.block(Reason::NothingToObserve, format!("{id} is {}.", instance.state.name()));
     };
     if instance.state == InstanceState::ShuttingDown {
-        return plan.wait(
-            Reason::Settling,
-            format!("{id} is being terminated; another one is launched after it."),
-        );
+        let text = format!("{id} is being terminated outside of Kubernetes; another one is launched after it.");
+        plan.drift(text.clone());
+        return plan.wait(Reason::Settling, text);
     }
     let reason = instance.state_reason.as_ref();
     let by_hand = reason.is_some_and(|reason| reason.code.starts_with("Client.User"));
@@ -323,7 +328,7 @@ fn dead(view: &View<Ec2>, part: Option<&Part>, instance: &Instance, now: Timesta
         return;
     }
     let text = format!("{id} was terminated outside of Kubernetes; another one is launched.");
-    plan.warn("DriftFound", text.clone());
+    plan.drift(text.clone());
     plan.wait(Reason::Creating, text);
     plan.records.push(Part {
         last_failure: None,

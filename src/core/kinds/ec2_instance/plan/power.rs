@@ -19,8 +19,6 @@ struct Due {
     field: &'static str,
     from: String,
     to: String,
-    /// Stands for what is asked for, in the ledger.
-    params_hash: String,
     attribute: InstanceAttribute,
     source: Option<String>,
 }
@@ -28,14 +26,14 @@ struct Due {
 /// Plans power, type and user data.
 pub fn plan(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: &Instance, plan: &mut Plan<Step>) {
     let part = view.ledger.current(INSTANCE);
-    let mut due: Vec<Due> = Vec::new();
-    let refused = refused(view, desired, part).filter(|_| !has_its_type(desired, instance));
+    let mut due: Vec<Due> = resize(desired, instance).into_iter().collect();
+    due.extend(user_data(desired, observed, part, plan));
+    // Whatever came of it, what runs with nothing due is as it is wanted.
+    let refused = refused(view, desired, part).filter(|_| !due.is_empty() || instance.state != InstanceState::Running);
     if let Some(failure) = refused {
-        back_to_the_old_type(view, desired, instance, part, failure, plan);
-    } else {
-        due.extend(resize(view, desired, instance));
+        back_to_what_it_had(view, desired, instance, part, &due, failure, plan);
+        due.clear();
     }
-    due.extend(user_data(view, desired, observed, part, plan));
     match instance.state {
         InstanceState::Running => running(desired, instance, &due, plan),
         InstanceState::Stopped => stopped(view, desired, instance, part, due, plan),
@@ -46,27 +44,23 @@ pub fn plan(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: 
     }
 }
 
-/// Whether it runs with the wanted type, however it came to that.
-fn has_its_type(desired: &Desired, instance: &Instance) -> bool {
-    let same = desired.instance_type.as_ref() == Some(&instance.instance_type);
-    same && instance.state == InstanceState::Running
-}
-
-/// What AWS has refused about the wanted type, as long as nobody asks for another try.
+/// What AWS has refused of this attempt, as long as nobody asks for another one.
 fn refused<'a>(view: &View<Ec2>, desired: &Desired, part: Option<&'a Part>) -> Option<&'a LastFailure> {
-    let part = part.filter(|part| part.fallback.is_some())?;
-    let failure = part.last_failure.as_ref()?;
-    (failure.params_hash == type_hash(view, desired)).then_some(failure)
+    let failure = part?.last_failure.as_ref()?;
+    (failure.params_hash == attempt(view, desired)).then_some(failure)
 }
 
-/// Stands for the wanted type and for the attempt: an edit, `reconcile-at` and the next window
-/// are new attempts.
-fn type_hash(view: &View<Ec2>, desired: &Desired) -> String {
+/// Stands for all that is to be changed in one stop, and for the attempt: an edit, `reconcile-at`
+/// and the next window are new attempts. What was refused of it is refused as a whole, since a
+/// stop for the rest would be followed by another one.
+fn attempt(view: &View<Ec2>, desired: &Desired) -> String {
     let wanted = desired.instance_type.as_deref().unwrap_or_default();
-    hash(&["type", wanted, &view.attempt()]).chars().take(16).collect()
+    let user_data = desired.user_data.as_ref().filter(|user_data| user_data.on_change == OnChange::StopStart);
+    let source = user_data.map_or("", |user_data| &user_data.source);
+    hash(&["stop", wanted, source, &view.attempt()]).chars().take(16).collect()
 }
 
-fn resize(view: &View<Ec2>, desired: &Desired, instance: &Instance) -> Option<Due> {
+fn resize(desired: &Desired, instance: &Instance) -> Option<Due> {
     let wanted = desired
         .instance_type
         .as_ref()
@@ -75,23 +69,27 @@ fn resize(view: &View<Ec2>, desired: &Desired, instance: &Instance) -> Option<Du
         field: "instanceType",
         from: instance.instance_type.clone(),
         to: wanted.clone(),
-        params_hash: type_hash(view, desired),
         attribute: InstanceAttribute::InstanceType(wanted.clone()),
         source: None,
     })
 }
 
-/// AWS has no room for the new type, or refuses it: the old one is put back, and it is said.
-fn back_to_the_old_type(
+/// AWS has no room for the new type, or refuses something of what is due: the old type is put
+/// back, and it is said.
+fn back_to_what_it_had(
     view: &View<Ec2>,
     desired: &Desired,
     instance: &Instance,
     part: Option<&Part>,
+    due: &[Due],
     failure: &LastFailure,
     plan: &mut Plan<Step>,
 ) {
-    let wanted = desired.instance_type.clone().unwrap_or_default();
-    let old = part.and_then(|part| part.fallback.clone()).unwrap_or_default();
+    let old = part.and_then(|part| part.fallback.clone());
+    let wanted = match (&old, &desired.instance_type) {
+        (Some(old), Some(wanted)) if old != wanted => wanted.as_str(),
+        _ => "the new user data",
+    };
     let reason = if failure.code.contains("Capacity") {
         Reason::NoCapacity
     } else {
@@ -100,38 +98,38 @@ fn back_to_the_old_type(
     plan.block(
         reason,
         format!(
-            "AWS refused {wanted}: {}: {} The instance keeps {old}. It is tried again on an edit, when \
+            "AWS refused {wanted}: {}: {} The instance keeps {}. It is tried again on an edit, when \
              nuvem.dev/reconcile-at changes, or in the next disruption window.",
-            failure.code, failure.message
+            failure.code,
+            failure.message,
+            old.as_deref().unwrap_or("what it has")
         ),
     );
-    if instance.instance_type != wanted {
-        plan.ignored.push(Drift {
-            field: "instanceType".to_owned(),
-            desired: wanted.clone(),
-            observed: instance.instance_type.clone(),
-            class: Class::StopStart.name().to_owned(),
-            reason: format!("AWS refused it: {}", failure.code),
-        });
-    }
-    if instance.state == InstanceState::Stopped && instance.instance_type != old && !old.is_empty() {
-        let id = &instance.id;
-        plan.changes.push(Change {
-            params_hash: Some(type_hash(view, desired)),
-            ..in_place_change(
-                "instanceType",
-                instance.instance_type.clone(),
-                old.clone(),
-                "PuttingTypeBack",
-                format!("AWS refused {wanted} ({}); putting {id} back to {old}", failure.code),
-                vec![modify(instance, InstanceAttribute::InstanceType(old), None)],
-            )
-        });
-    }
+    plan.ignored.extend(due.iter().map(|due| Drift {
+        field: due.field.to_owned(),
+        desired: due.to.clone(),
+        observed: due.from.clone(),
+        class: Class::StopStart.name().to_owned(),
+        reason: format!("AWS refused it: {}", failure.code),
+    }));
+    let Some(old) = old.filter(|old| instance.state == InstanceState::Stopped && instance.instance_type != *old) else {
+        return;
+    };
+    let id = &instance.id;
+    plan.changes.push(Change {
+        params_hash: Some(attempt(view, desired)),
+        ..in_place_change(
+            "instanceType",
+            instance.instance_type.clone(),
+            old.clone(),
+            "PuttingTypeBack",
+            format!("AWS refused {wanted} ({}); putting {id} back to {old}", failure.code),
+            vec![modify(instance, InstanceAttribute::InstanceType(old), None)],
+        )
+    });
 }
 
 fn user_data(
-    view: &View<Ec2>,
     desired: &Desired,
     observed: &Observed,
     part: Option<&Part>,
@@ -177,20 +175,13 @@ fn user_data(
             }
             None
         }
-        OnChange::StopStart => {
-            let params_hash: String = hash(&["userData", &wanted.source, &view.attempt()])
-                .chars()
-                .take(16)
-                .collect();
-            Some(Due {
-                field: "userData",
-                from: "changed".to_owned(),
-                to: "changed".to_owned(),
-                params_hash,
-                attribute: InstanceAttribute::UserData(wanted.bytes.clone()),
-                source: Some(wanted.source.clone()),
-            })
-        }
+        OnChange::StopStart => Some(Due {
+            field: "userData",
+            from: "changed".to_owned(),
+            to: "changed".to_owned(),
+            attribute: InstanceAttribute::UserData(wanted.bytes.clone()),
+            source: Some(wanted.source.clone()),
+        }),
     }
 }
 
@@ -281,11 +272,6 @@ fn stopped(
         plan.wait(Reason::Changing, format!("{} is about to be resized.", instance.id));
         return;
     }
-    let refused = part.and_then(|part| part.last_failure.as_ref());
-    let due: Vec<Due> = due
-        .into_iter()
-        .filter(|due| refused.is_none_or(|failure| failure.params_hash != due.params_hash))
-        .collect();
     let nothing_due = due.is_empty();
     for due in due {
         let summary = if due.from == due.to {
@@ -294,7 +280,7 @@ fn stopped(
             format!("Setting {} of {}: {} → {}", due.field, instance.id, due.from, due.to)
         };
         plan.changes.push(Change {
-            params_hash: Some(due.params_hash),
+            params_hash: Some(attempt(view, desired)),
             ..in_place_change(
                 due.field,
                 due.from,
@@ -307,14 +293,16 @@ fn stopped(
     }
     let puts_back = plan.changes.iter().any(|change| change.reason == "PuttingTypeBack");
     if nothing_due && !puts_back && desired.power == Some(PowerState::Running) {
-        start(view, desired, instance, plan);
+        start(view, desired, instance, part, plan);
     }
 }
 
-fn start(view: &View<Ec2>, desired: &Desired, instance: &Instance, plan: &mut Plan<Step>) {
+fn start(view: &View<Ec2>, desired: &Desired, instance: &Instance, part: Option<&Part>, plan: &mut Plan<Step>) {
     let id = &instance.id;
+    // A refused start counts against the new type; without one there is nothing to go back to.
+    let resized = part.is_some_and(|part| part.fallback.is_some());
     plan.changes.push(Change {
-        params_hash: Some(type_hash(view, desired)),
+        params_hash: resized.then(|| attempt(view, desired)),
         ends_downtime: true,
         ..in_place_change(
             "power.state",

@@ -347,6 +347,7 @@ fn resizing_a_running_instance_stops_it_changes_it_and_starts_it_again() {
           stop i-1
     "]]);
     known_in(InstanceState::Stopped).wanting(larger).check(expect![[r"
+        InPlace instanceType: t3.micro → t3.large: instanceType changes once the instance is ready for it
         record instance.0 Living i-1
         wait Changing: i-1 is about to be resized.
     "]]);
