@@ -42,8 +42,8 @@ crds: ## write crds/ from the Rust types
 image: ## build the container image
 	@$(CONTAINER_TOOL) build --tag $(IMAGE) .
 
-demo:
+demo: ## watch it work: a story in which each line is checked
 	@$(PYTHON) tests/env/demo
 
-bench:
+bench: ## measure calls, time and memory at a thousand instances
 	@$(PYTHON) tests/env/bench

@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-use kube::{Api, Client, ResourceExt as _};
 use kube::Resource as _;
 use kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use kube::{Api, Client, ResourceExt as _};
 use nuvem_core::engine::engine::Engine;
 use nuvem_core::engine::gate::{Gate, Scope};
 use nuvem_core::engine::kind::Kind;
@@ -425,17 +425,15 @@ impl Operator {
 
     /// Sweeps every account and Region that resources live in.
     async fn sweep_forever(self: Arc<Self>) {
+        // A Region that objects have left is swept all the same: what they left behind shows there.
+        let mut regions = BTreeSet::from([self.context.default_region.clone()]);
         let mut ticks = tokio::time::interval(self.sweep_every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            let regions: BTreeSet<String> = self
-                .controllers
-                .iter()
-                .flat_map(|controller| controller.regions())
-                .collect();
-            for region in regions {
-                self.sweep_region(&region).await;
+            regions.extend(self.controllers.iter().flat_map(|controller| controller.regions()));
+            for region in &regions {
+                self.sweep_region(region).await;
             }
         }
     }

@@ -94,7 +94,10 @@ impl Run {
     pub(super) fn execute(self) -> anyhow::Result<()> {
         self.start_log()?;
         // Deciding is cheap and AWS is far away: more threads would only hold more memory.
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
         let result = runtime.block_on(self.run());
         runtime.shutdown_timeout(Duration::from_secs(1));
         result

@@ -1,6 +1,8 @@
 //! The engine's view of the cluster, over the kube client.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret as KubeSecret};
@@ -25,13 +27,27 @@ pub const REGION_ANNOTATION: &str = "nuvem.dev/region";
 pub struct KubeCluster {
     client: Client,
     events: Events,
+    regions: Arc<Mutex<BTreeMap<String, (Instant, Option<String>)>>>,
 }
+
+/// How old an answer about a namespace's Region may be.
+const LATELY: Duration = Duration::from_secs(10);
 
 impl KubeCluster {
     /// The cluster behind this client; events go out through `events`.
     #[must_use]
-    pub const fn new(client: Client, events: Events) -> Self {
-        Self { client, events }
+    pub fn new(client: Client, events: Events) -> Self {
+        Self {
+            client,
+            events,
+            regions: Arc::default(),
+        }
+    }
+
+    fn remembered(&self, namespace: &str) -> Option<Option<String>> {
+        let regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        let (read, region) = regions.get(namespace)?;
+        (read.elapsed() < LATELY).then(|| region.clone())
     }
 
     fn api(&self, key: &Key) -> Result<Api<DynamicObject>, ClusterError> {
@@ -123,6 +139,16 @@ impl Cluster for KubeCluster {
             .get(REGION_ANNOTATION)
             .filter(|region| !region.is_empty())
             .cloned())
+    }
+
+    async fn namespace_region_lately(&self, namespace: &str) -> Result<Option<String>, ClusterError> {
+        if let Some(region) = self.remembered(namespace) {
+            return Ok(region);
+        }
+        let region = self.namespace_region(namespace).await?;
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        regions.insert(namespace.to_owned(), (Instant::now(), region.clone()));
+        Ok(region)
     }
 
     async fn crd_is_deleting(&self, crd: &str) -> Result<bool, ClusterError> {

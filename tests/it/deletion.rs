@@ -22,7 +22,7 @@ fn the_group_goes_only_after_the_instance() {
     });
     assert!(object.is("Ready", "False") && object.is("Synced", "False"), "{object}");
     scene.until_gone("web", SOON);
-    assert!(scene.left_in_aws().is_empty(), "{:?}", scene.left_in_aws());
+    scene.assert_nothing_left();
     let calls = scene.proxy.calls();
     assert_eq!(mutating(&calls), ["ec2.TerminateInstances", "ec2.DeleteSecurityGroup"]);
     assert!(
@@ -45,7 +45,7 @@ fn a_protected_instance_blocks_its_deletion_until_the_spec_drops_the_protection(
         assert_eq!(scene.instance("web").state, "running");
         scene.patch("web", &json!({"spec": {"protection": {protection: "Disabled"}}}));
         scene.until_gone("web", SOON);
-        assert!(scene.left_in_aws().is_empty(), "{:?}", scene.left_in_aws());
+        scene.assert_nothing_left();
     }
 }
 
@@ -83,7 +83,7 @@ fn deleting_the_namespace_empties_aws() {
     // One that is only being made.
     scene.apply(&firewalled().named("young"));
     scene.delete_namespace();
-    assert!(scene.left_in_aws().is_empty(), "{:?}", scene.left_in_aws());
+    scene.assert_nothing_left();
 }
 
 #[test]

@@ -76,7 +76,9 @@ fn a_stop_that_is_seen_while_it_goes_on_is_told_all_the_same() {
     scene.converge(&web());
     slow(&scene, 60.0);
     scene.aws.stop(&scene.instance("web").id);
-    scene.until("web", scene.a_sweep(), "seen while it is stopping", |object| object.status("state") == "stopping");
+    scene.until("web", scene.a_sweep(), "seen while it is stopping", |object| {
+        object.status("state") == "stopping"
+    });
     slow(&scene, 0.5);
     repaired(&scene, "web", 0, "power", || {
         or(scene.instance("web").state == "running", scene.instance("web").state)

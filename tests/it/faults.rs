@@ -35,7 +35,7 @@ fn a_lost_reply_of_any_create_makes_no_second_one() {
         converges_to_one_of_each(&scene);
         assert_eq!(scene.proxy.hits(), [1], "{call}");
         scene.delete("web");
-        assert!(scene.left_in_aws().is_empty(), "{call}: {:?}", scene.left_in_aws());
+        scene.assert_nothing_left();
     }
 }
 
@@ -51,7 +51,7 @@ fn an_error_a_cut_or_silence_on_a_create_makes_no_second_one() {
         scene.apply(&firewalled());
         converges_to_one_of_each(&scene);
         scene.delete("web");
-        assert!(scene.left_in_aws().is_empty(), "{:?}", scene.left_in_aws());
+        scene.assert_nothing_left();
     }
 }
 

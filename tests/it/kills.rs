@@ -6,20 +6,46 @@ use serde_json::json;
 
 use super::support::control::Fault;
 use super::support::object::Object;
-use super::support::proxy::mutating;
 use super::support::{Scene, firewalled};
 
-const WITH_RESTARTS: Duration = Duration::from_secs(90);
+const WITH_A_RESTART: Duration = Duration::from_secs(60);
+/// CreateSecurityGroup, AuthorizeSecurityGroupIngress, RunInstances.
+const WRITES_OF_A_CREATE: u64 = 3;
+/// StopInstances, ModifyInstanceAttribute, StartInstances.
+const WRITES_OF_A_RESIZE: u64 = 3;
+/// TerminateInstances, DeleteSecurityGroup.
+const WRITES_OF_A_DELETION: u64 = 2;
 
-/// Kills the operator at every write in turn, before or after AWS has acted, while `phase` goes on
-/// until `wanted`. Returns how often it was killed.
-fn killed_at_every_write(scene: &Scene, fault: Fault, phase: impl FnOnce(), done: impl FnOnce()) -> u64 {
+/// With the fault in force, goes through `phase` to its end; the fault must have struck.
+fn with(scene: &Scene, fault: Fault, what: &str, phase: impl FnOnce()) {
     scene.proxy.faults(vec![fault]);
     phase();
-    done();
-    let killed = scene.proxy.hits()[0];
+    assert_eq!(scene.proxy.hits(), [1], "killed once: {what}");
     scene.proxy.faults(Vec::new());
-    killed
+}
+
+fn converge(scene: &Scene) {
+    scene.until("web", WITH_A_RESTART, "Ready and Synced", Object::is_converged);
+}
+
+fn create(scene: &Scene) {
+    scene.apply(&firewalled());
+    converge(scene);
+    one_of_each(scene);
+}
+
+fn resize(scene: &Scene, instance_type: &str) {
+    let before = one_of_each(scene);
+    scene.patch("web", &json!({"spec": {"instanceType": instance_type}}));
+    converge(scene);
+    assert_eq!(one_of_each(scene), before);
+    assert_eq!(scene.instance("web").instance_type, instance_type);
+}
+
+fn delete(scene: &Scene) {
+    scene.begin_deletion("web");
+    scene.until_gone("web", WITH_A_RESTART);
+    scene.assert_nothing_left();
 }
 
 fn one_of_each(scene: &Scene) -> (String, String) {
@@ -27,71 +53,55 @@ fn one_of_each(scene: &Scene) -> (String, String) {
 }
 
 #[test]
-fn killed_after_every_write_it_creates_resizes_and_deletes_exactly_once() {
-    let scene = Scene::new("killed-after");
-    let after_each = || Fault::kill(".*").mutating().always();
-    let converged = || {
-        scene.until("web", WITH_RESTARTS, "Ready and Synced", Object::is_converged);
-    };
-
-    let killed = killed_at_every_write(&scene, after_each(), || scene.apply(&firewalled()), converged);
-    assert_eq!(
-        killed,
-        3,
-        "after each write of a create: {:?}",
-        mutating(&scene.proxy.calls())
-    );
-    let made = one_of_each(&scene);
-
-    let resize = || scene.patch("web", &json!({"spec": {"instanceType": "t3.small"}}));
-    let killed = killed_at_every_write(&scene, after_each(), resize, converged);
-    assert!(
-        killed >= 3,
-        "after each write of a resize: {:?}",
-        mutating(&scene.proxy.calls())
-    );
-    assert_eq!(one_of_each(&scene), made);
-    assert_eq!(scene.instance("web").instance_type, "t3.small");
-
-    let delete = || scene.begin_deletion("web");
-    let killed = killed_at_every_write(&scene, after_each(), delete, || scene.until_gone("web", WITH_RESTARTS));
-    assert!(
-        killed >= 2,
-        "after each write of a deletion: {:?}",
-        mutating(&scene.proxy.calls())
-    );
-    assert!(scene.left_in_aws().is_empty(), "{:?}", scene.left_in_aws());
+fn killed_after_the_nth_write_of_a_create_it_makes_exactly_one_of_each() {
+    let scene = Scene::new("killed-creating");
+    for n in 0..WRITES_OF_A_CREATE {
+        with(
+            &scene,
+            Fault::kill(".*").mutating().skip(n),
+            &format!("after {n} writes"),
+            || create(&scene),
+        );
+        delete(&scene);
+    }
 }
 
 #[test]
-fn killed_once_after_the_nth_write_of_a_create_it_goes_on() {
-    let scene = Scene::new("killed-once");
-    for writes_before in 0..3 {
-        let fault = Fault::kill(".*").mutating().skip(writes_before);
-        let converged = || {
-            scene.until("web", WITH_RESTARTS, "Ready and Synced", Object::is_converged);
-        };
-        let killed = killed_at_every_write(&scene, fault, || scene.apply(&firewalled()), converged);
-        assert_eq!(killed, 1, "after {writes_before} writes");
-        one_of_each(&scene);
-        scene.delete("web");
-        assert!(scene.left_in_aws().is_empty(), "{:?}", scene.left_in_aws());
+fn killed_after_the_nth_write_of_a_resize_it_ends_with_the_new_type_running() {
+    let scene = Scene::new("killed-resizing");
+    create(&scene);
+    for n in 0..WRITES_OF_A_RESIZE {
+        let instance_type = if n % 2 == 0 { "t3.small" } else { "t3.medium" };
+        with(
+            &scene,
+            Fault::kill(".*").mutating().skip(n),
+            &format!("after {n} writes"),
+            || {
+                resize(&scene, instance_type);
+            },
+        );
+    }
+}
+
+#[test]
+fn killed_after_the_nth_write_of_a_deletion_it_leaves_nothing() {
+    let scene = Scene::new("killed-deleting");
+    for n in 0..WRITES_OF_A_DELETION {
+        create(&scene);
+        with(
+            &scene,
+            Fault::kill(".*").mutating().skip(n),
+            &format!("after {n} writes"),
+            || delete(&scene),
+        );
     }
 }
 
 #[test]
 fn killed_before_a_write_it_does_it_after_the_restart() {
     let scene = Scene::new("killed-before");
-    let before_three = || Fault::kill_before(".*").mutating().every(2).times(3);
-    let converged = || {
-        scene.until("web", WITH_RESTARTS, "Ready and Synced", Object::is_converged);
-    };
-    let killed = killed_at_every_write(&scene, before_three(), || scene.apply(&firewalled()), converged);
-    assert!(killed >= 1, "{:?}", mutating(&scene.proxy.calls()));
-    one_of_each(&scene);
-    let delete = || scene.begin_deletion("web");
-    killed_at_every_write(&scene, before_three(), delete, || {
-        scene.until_gone("web", WITH_RESTARTS);
-    });
-    assert!(scene.left_in_aws().is_empty(), "{:?}", scene.left_in_aws());
+    let before = || Fault::kill_before(".*").mutating().skip(1);
+    with(&scene, before(), "in a create", || create(&scene));
+    with(&scene, before(), "in a resize", || resize(&scene, "t3.small"));
+    with(&scene, before(), "in a deletion", || delete(&scene));
 }

@@ -25,6 +25,7 @@ mod drift;
 mod examples;
 mod faults;
 mod hands_off;
+mod in_place;
 mod kills;
 mod ownership;
 mod people;

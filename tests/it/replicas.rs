@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::support::env::Env;
-use super::support::operator::{Operator, freeze, thaw};
+use super::support::operator::{Operator, freeze, terminate, thaw};
 use super::support::wait::seconds;
 use super::support::{Scene, firewalled, web};
 
@@ -50,23 +50,28 @@ impl Drop for Environment {
     }
 }
 
+fn lease(scene: &Scene, path: &str) -> String {
+    let output = format!("jsonpath={path}");
+    let arguments = [
+        "get",
+        "lease",
+        "nuvem",
+        "--namespace",
+        "nuvem-system",
+        "--output",
+        &output,
+    ];
+    scene.kubectl.tried(&arguments, "").stdout
+}
+
 /// The replica that holds the lease.
 fn leader(scene: &Scene) -> String {
-    scene
-        .kubectl
-        .tried(
-            &[
-                "get",
-                "lease",
-                "nuvem",
-                "--namespace",
-                "nuvem-system",
-                "--output",
-                "jsonpath={.spec.holderIdentity}",
-            ],
-            "",
-        )
-        .stdout
+    lease(scene, "{.spec.holderIdentity}")
+}
+
+/// How often the lease has changed hands.
+fn transitions(scene: &Scene) -> u32 {
+    lease(scene, "{.spec.leaseTransitions}").parse().unwrap_or_default()
 }
 
 /// A replica's number, which is the end of its pod's name.
@@ -137,18 +142,18 @@ fn a_leader_that_was_frozen_for_longer_than_its_lease_writes_nothing_more() {
     assert_eq!(scene.instance("web").instance_type, "t3.small");
     scene.instance("new");
 
-    // Asked to end, a leader gives the lease back, so that nobody has to wait for it.
-    let deadline = seconds(12);
-    let before = leader(&scene);
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(scene.operator.pids()[new]).expect("a process id"),
-        rustix::process::Signal::TERM,
-    )
-    .expect("SIGTERM");
-    scene.eventually(deadline, "the other one leads", || match leader(&scene) {
-        name if name.is_empty() || name == before => Err(name),
-        name => Ok(name),
-    });
+    // Asked to end, a leader gives the lease back: whoever takes it up, itself under its old name
+    // included, takes it from nobody.
+    let before = transitions(&scene);
+    terminate(scene.operator.pids()[new]);
+    scene.eventually(
+        seconds(12),
+        "the lease was given back and taken up",
+        || match transitions(&scene) {
+            now if now > before => Ok(()),
+            now => Err(format!("{now} transitions, {before} before; {} leads", leader(&scene))),
+        },
+    );
     scene.delete("newer");
     drop(scene);
     drop(environment);

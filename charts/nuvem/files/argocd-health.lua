@@ -34,7 +34,7 @@ if is_true("Ready") and is_true("Synced") then
   return health("Healthy", "Ready", "Ready")
 end
 -- Usable as it is; what is wanted comes with the next disruption window, or when a person allows it.
-if is_true("Ready") and conditions.Synced ~= nil and conditions.Synced.reason == "HeldBack" then
+if is_true("Ready") and conditions.Synced ~= nil and (conditions.Synced.reason == "HeldBack" or conditions.Synced.reason == "Observing") then
   return health("Healthy", "Synced", "A change is held back")
 end
 return health("Progressing", is_true("Reconciling") and "Reconciling" or "Ready", "Waiting for AWS")

@@ -69,6 +69,12 @@ pub trait Cluster: Send + Sync {
     /// The annotation `nuvem.dev/region` of a namespace.
     async fn namespace_region(&self, namespace: &str) -> Result<Option<String>, ClusterError>;
 
+    /// The same as it was some seconds ago at most: enough to notice that it has changed, and not
+    /// one request for each of a thousand resources.
+    async fn namespace_region_lately(&self, namespace: &str) -> Result<Option<String>, ClusterError> {
+        self.namespace_region(namespace).await
+    }
+
     /// Whether a CRD is being deleted, and all its objects with it.
     async fn crd_is_deleting(&self, crd: &str) -> Result<bool, ClusterError>;
 

@@ -526,7 +526,10 @@ mod tests {
         let line = Line::new(Reason::Throttled, "later");
         check(
             &ready_and_synced(),
-            Verdict::Unread { line, was_in_sync: true },
+            Verdict::Unread {
+                line,
+                was_in_sync: true,
+            },
             expect![[r"
                 Ready=True Running gen 1 since 100: i-1 is running
                 Synced=True InSync gen 1 since 100: AWS equals the spec

@@ -143,7 +143,12 @@ impl Engine {
 
     /// A watch shows that something about a namespace has changed that its resources depend on.
     pub fn namespace_changed(&mut self, namespace: &str, now: Timestamp) {
-        let within: Vec<Key> = self.copies.keys().filter(|key| key.namespace == namespace).cloned().collect();
+        let within: Vec<Key> = self
+            .copies
+            .keys()
+            .filter(|key| key.namespace == namespace)
+            .cloned()
+            .collect();
         for key in within {
             self.queue.wake(&key, Lane::Convergence, now);
         }
@@ -266,7 +271,7 @@ impl Engine {
             }
             foreign_status = copy.version > copy.own_version && copy.own_status != Some(copy.print.status);
         }
-        let finish = self.finish(ticket, outcome.again, now);
+        let finish = self.finish(ticket, outcome.again, outcome.progressed, now);
         self.queue.finish(key, finish);
         if foreign_status {
             self.queue.wake(key, Lane::Convergence, now);
@@ -284,11 +289,11 @@ impl Engine {
             copy.running = false;
             copy.deep_next = true;
         }
-        let finish = self.finish(ticket, Again::Later(Reason::Backoff), now);
+        let finish = self.finish(ticket, Again::Later(Reason::Backoff), false, now);
         self.queue.finish(&ticket.key, finish);
     }
 
-    fn finish(&self, ticket: &Ticket, again: Again, now: Timestamp) -> Finish {
+    fn finish(&self, ticket: &Ticket, again: Again, progressed: bool, now: Timestamp) -> Finish {
         let reason = match again {
             Again::Never => return Finish::Forget,
             Again::Now => {
@@ -310,10 +315,12 @@ impl Engine {
         let (attempts, pace, lane) = match reason {
             Reason::Converged => (ticket.waits, Pace::Settled, Lane::Drift),
             Reason::At(_) => (0, Pace::Settled, Lane::Convergence),
+            // What was just set going is looked at soon, however long was waited before it.
+            Reason::CheckIn if progressed => (0, Pace::Settled, after(ticket.lane)),
             // However slowly: somebody may change something in AWS at any time, and then the sweep's wake comes first.
             Reason::CheckIn | Reason::Reference | Reason::Slowly => (ticket.waits, Pace::Waiting, after(ticket.lane)),
             // Being paced is no failure, and must not make a later one wait longer.
-            Reason::Throttled { .. } => (0, Pace::Waiting, after(ticket.lane)),
+            Reason::Throttled { .. } => (ticket.waits, Pace::Waiting, after(ticket.lane)),
             Reason::Backoff => (ticket.failures, Pace::Failed, after(ticket.lane)),
         };
         let mut at = when(reason, attempts, seed(&ticket.key), now);

@@ -8,7 +8,10 @@ use super::schedule::Window;
 
 /// When a change that takes the resource down may happen.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, for the length of one reconciliation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, for the length of one reconciliation"
+)]
 pub enum Disruption {
     /// At once.
     #[default]

@@ -145,6 +145,15 @@ struct Flight<T> {
     throttled: u32,
 }
 
+/// How long the first to ask waits for others in this lane. Nobody waits for what the sweep or a
+/// restart has woken: there, full batches count.
+const fn window(lane: Lane) -> SignedDuration {
+    match lane {
+        Lane::Edit | Lane::Deletion | Lane::Convergence => WINDOW,
+        Lane::Drift => SignedDuration::from_secs(1),
+    }
+}
+
 fn best_lane<T>(ids: &Ids<T>) -> Lane {
     ids.values().map(|asked| asked.lane).min().unwrap_or(Lane::Drift)
 }
@@ -182,11 +191,13 @@ impl<T: Readable> Line<T> {
 
     /// When what was asked for first has waited long enough for others; at once when full.
     fn fresh_at(&self) -> Option<Timestamp> {
-        let oldest = self.fresh.values().map(|asked| asked.since).min()?;
         if self.fresh.len() >= BATCH {
-            return Some(oldest);
+            return self.fresh.values().map(|asked| asked.since).min();
         }
-        Some(oldest.checked_add(WINDOW).unwrap_or(Timestamp::MAX))
+        self.fresh
+            .values()
+            .map(|asked| asked.since.checked_add(window(asked.lane)).unwrap_or(Timestamp::MAX))
+            .min()
     }
 
     /// The batches as they stand: which, in which lane, and when it may go as far as tokens do not

@@ -90,6 +90,8 @@ pub struct Outcome {
     pub standing: Standing,
     /// What failed, for the log.
     pub troubles: Vec<String>,
+    /// Whether something was changed in AWS: the check-ins that follow begin anew.
+    pub progressed: bool,
 }
 
 /// What was seen in AWS, for the sweep.
@@ -154,6 +156,7 @@ impl Outcome {
             deep_next: false,
             standing: Standing::Reconciling,
             troubles: Vec::new(),
+            progressed: false,
         }
     }
 }
@@ -175,6 +178,7 @@ struct Run<'a, K: Kind> {
     deep_next: bool,
     standing: Standing,
     troubles: Vec<String>,
+    progressed: bool,
 }
 
 /// What acting came to.
@@ -208,6 +212,7 @@ impl<'a, K: Kind> Run<'a, K> {
             seen: None,
             deep_next: false,
             troubles: Vec::new(),
+            progressed: false,
         }
     }
 
@@ -296,7 +301,13 @@ impl<'a, K: Kind> Run<'a, K> {
         if let Some(region) = &self.object.common().region {
             return Ok(region.clone());
         }
-        let of_namespace = self.context.cluster.namespace_region(&self.key.namespace).await?;
+        let (cluster, namespace) = (&self.context.cluster, &self.key.namespace);
+        // What is about to be recorded for ever is read afresh.
+        let of_namespace = if self.status.region.is_none() {
+            cluster.namespace_region(namespace).await?
+        } else {
+            cluster.namespace_region_lately(namespace).await?
+        };
         Ok(of_namespace.unwrap_or_else(|| self.context.default_region.clone()))
     }
 
@@ -367,14 +378,13 @@ impl<'a, K: Kind> Run<'a, K> {
         }))
     }
 
-    /// What lists do not show is read after an edit, after our own write, when asked to, and now
-    /// and then.
+    /// What lists do not show is read until AWS equals the spec, when asked to, and now and then.
+    /// (An edit may come while AWS is busy with the instance, and nothing can be compared.)
     fn looks_deep(&self) -> bool {
         let owns = !self.status.parts.is_empty();
-        let edited = self.status.observed_generation != Some(self.object.generation());
         let asked = self.annotations.reconcile_at.is_some()
             && self.annotations.reconcile_at != self.status.last_handled_reconcile_at;
-        self.occasion.deep || self.deleting() || asked || (owns && edited)
+        self.occasion.deep || self.deleting() || asked || (owns && !self.was_in_sync())
     }
 
     async fn gather(&self) -> Step<Gathered> {
@@ -428,7 +438,11 @@ impl<'a, K: Kind> Run<'a, K> {
         if acted.fenced {
             return Ok(Again::Later(Requeue::CheckIn));
         }
-        for note in plan.notes.iter().filter(|note| was_in_sync || note.reason != DRIFT_FOUND) {
+        for note in plan
+            .notes
+            .iter()
+            .filter(|note| was_in_sync || note.reason != DRIFT_FOUND)
+        {
             self.tell(note.reason, &note.text, note.warning).await;
         }
         self.finish(plan, permitted, acted).await
@@ -493,6 +507,7 @@ impl<'a, K: Kind> Run<'a, K> {
                 Ok(told) => {
                     self.tell(change.reason, &told, false).await;
                     self.remember_in_history(change, &told);
+                    self.progressed = true;
                     acted.soon |= !is_slow(change);
                     self.deep_next |= change.class != Class::Create;
                     if change.class == Class::StopStart {
@@ -732,7 +747,10 @@ impl<'a, K: Kind> Run<'a, K> {
         }
         // A deletion that is refused is not on its way.
         let refused = !plan.blocked.is_empty() || !acted.failures.is_empty();
-        let waits = plan.waiting.iter().any(|line| !refused || line.reason != Reason::Deleting);
+        let waits = plan
+            .waiting
+            .iter()
+            .any(|line| !refused || line.reason != Reason::Deleting);
         if !acted.done.is_empty() || waits {
             return Again::Later(Requeue::CheckIn);
         }
@@ -895,6 +913,7 @@ impl<'a, K: Kind> Run<'a, K> {
             deep_next: self.deep_next,
             standing: self.standing,
             troubles: self.troubles,
+            progressed: self.progressed,
         }
     }
 

@@ -48,6 +48,11 @@ pub fn when(reason: Reason, attempts: u32, seed: u64, now: Timestamp) -> Timesta
             after(now, between(least, least + least / 2, seed, attempts))
         }
         Reason::Converged => after(now, between(12 * HOUR * 4 / 5, 12 * HOUR * 6 / 5, seed, attempts)),
+        // Who needs several tokens and takes each as it comes never has them together: those who
+        // come in vain again leave the bucket more time to fill.
+        Reason::Throttled { until } if attempts > 0 => {
+            after(until.max(now), doubling(SHORTEST_BACKOFF, attempts - 1, 15 * SECOND))
+        }
         Reason::Throttled { until } | Reason::At(until) => until.max(now),
     }
 }

@@ -1,7 +1,10 @@
 //! What every kind's object has in common: its key, its spec's common fields, its status and the
 //! annotations that people set on it.
 
-#![allow(clippy::doc_markdown, reason = "the comments are the CRD's descriptions, where backticks would be shown")]
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments are the CRD's descriptions, where backticks would be shown"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt;

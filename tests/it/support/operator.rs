@@ -90,6 +90,11 @@ pub fn thaw(pid: i32) {
     signal(pid, Signal::CONT);
 }
 
+/// Asks a process to end.
+pub fn terminate(pid: i32) {
+    signal(pid, Signal::TERM);
+}
+
 fn signal(pid: i32, signal: Signal) {
     let process = Pid::from_raw(pid).expect("a process id");
     kill_process(process, signal).unwrap_or_else(|error| panic!("{signal:?} to {pid}: {error}"));

@@ -2,6 +2,7 @@
 //! which nothing of it may be left in AWS.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Event as CoreEvent;
@@ -311,6 +312,19 @@ impl Scene {
         instances.chain(groups).chain(volumes).chain(interfaces).collect()
     }
 
+    /// Nothing that costs money or blocks a name is left. Volumes and interfaces go with their
+    /// instance, and AWS takes a moment for it.
+    pub fn assert_nothing_left(&self) {
+        self.eventually(seconds(5), "nothing is left in AWS", || {
+            let left = self.left_in_aws();
+            if left.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{left:?}"))
+            }
+        });
+    }
+
     // --- The end
 
     /// Deletes all objects, after which nothing may be left in AWS. The namespace goes by itself:
@@ -433,8 +447,9 @@ impl Drop for Scene {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.clear_away();
-        } else {
-            self.end();
+        } else if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.end())) {
+            self.clear_away();
+            resume_unwind(panic);
         }
     }
 }

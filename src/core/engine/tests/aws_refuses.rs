@@ -136,7 +136,11 @@ fn a_launch_that_dies_from_pending_is_no_loop() {
     stage.pass(minutes(60 * 3));
     assert_eq!(stage.calls("ec2.RunInstances"), 1, "{}", stage.story());
     assert_eq!(stage.reason("Stalled"), "LaunchFailed", "{}", stage.story());
-    assert!(stage.condition("Stalled").2.contains("Server.InternalError"), "{}", stage.story());
+    assert!(
+        stage.condition("Stalled").2.contains("Server.InternalError"),
+        "{}",
+        stage.story()
+    );
     stage.memory.turn(|dials| dials.die_from_pending.clear());
     stage.annotate("reconcile-at", Some("again"));
     stage.rest();
@@ -171,8 +175,17 @@ fn denied(action: &str, prepared: bool, ask: impl Fn(&Stage)) {
     let statuses = stage.cluster.writes();
     stage.pass(minutes(60));
     let tries = stage.calls(action) - before;
-    assert!((1..=12).contains(&tries), "{action}: {tries} tries in an hour\n{}", stage.story());
-    assert_eq!(stage.cluster.writes(), statuses, "{action}: the same text every time\n{}", stage.story());
+    assert!(
+        (1..=12).contains(&tries),
+        "{action}: {tries} tries in an hour\n{}",
+        stage.story()
+    );
+    assert_eq!(
+        stage.cluster.writes(),
+        statuses,
+        "{action}: the same text every time\n{}",
+        stage.story()
+    );
     stage.memory.clear_faults();
     stage.pass(minutes(45));
     if stage.exists() {
@@ -185,17 +198,31 @@ fn denied(action: &str, prepared: bool, ask: impl Fn(&Stage)) {
 #[test]
 fn every_write_that_is_denied_stalls_with_its_name_is_tried_slowly_and_heals() {
     let create = |stage: &Stage| stage.apply(web());
-    for action in ["ec2.CreateSecurityGroup", "ec2.AuthorizeSecurityGroupIngress", "ec2.RunInstances"] {
+    for action in [
+        "ec2.CreateSecurityGroup",
+        "ec2.AuthorizeSecurityGroupIngress",
+        "ec2.RunInstances",
+    ] {
         denied(action, false, create);
     }
-    denied("ec2.StopInstances", true, |stage| stage.edit(|spec| spec["instanceType"] = json!("t3.small")));
+    denied("ec2.StopInstances", true, |stage| {
+        stage.edit(|spec| spec["instanceType"] = json!("t3.small"));
+    });
     for action in ["ec2.TerminateInstances", "ec2.DeleteSecurityGroup"] {
         denied(action, true, Stage::delete);
     }
-    denied("ec2.CreateTags", true, |stage| stage.edit(|spec| spec["tags"] = json!({"team": "other"})));
-    denied("ec2.DeleteTags", true, |stage| stage.edit(|spec| spec["tags"] = json!({})));
-    denied("ec2.MonitorInstances", true, |stage| stage.edit(|spec| spec["monitoring"] = json!("Detailed")));
-    denied("ec2.ModifyVolume", true, |stage| stage.edit(|spec| spec["rootVolume"] = json!({"sizeGiB": 30})));
+    denied("ec2.CreateTags", true, |stage| {
+        stage.edit(|spec| spec["tags"] = json!({"team": "other"}));
+    });
+    denied("ec2.DeleteTags", true, |stage| {
+        stage.edit(|spec| spec["tags"] = json!({}));
+    });
+    denied("ec2.MonitorInstances", true, |stage| {
+        stage.edit(|spec| spec["monitoring"] = json!("Detailed"));
+    });
+    denied("ec2.ModifyVolume", true, |stage| {
+        stage.edit(|spec| spec["rootVolume"] = json!({"sizeGiB": 30}));
+    });
     denied("ec2.ModifyInstanceMetadataOptions", true, |stage| {
         stage.edit(|spec| spec["metadataOptions"] = json!({"httpTokens": "optional"}));
     });
@@ -221,10 +248,16 @@ fn what_is_denied_while_it_is_stopped_costs_one_downtime_and_not_one_for_every_t
         let mut spec = web();
         spec["userData"] = json!({"inline": "old", "onChange": "StopStart"});
         let mut stage = Stage::converged(spec);
-        stage.memory.fail(FaultPlan::on("ec2.ModifyInstanceAttribute", Fault::deny()).forever());
+        stage
+            .memory
+            .fail(FaultPlan::on("ec2.ModifyInstanceAttribute", Fault::deny()).forever());
         stage.edit(edit);
         stage.pass(minutes(5));
-        assert!(stage.condition("Stalled").2.contains("ec2:ModifyInstanceAttribute"), "{}", stage.story());
+        assert!(
+            stage.condition("Stalled").2.contains("ec2:ModifyInstanceAttribute"),
+            "{}",
+            stage.story()
+        );
         must_keep_the_old_type(&mut stage, "UnauthorizedOperation");
         stage.memory.clear_faults();
         stage.annotate("reconcile-at", Some("again"));
@@ -236,11 +269,17 @@ fn what_is_denied_while_it_is_stopped_costs_one_downtime_and_not_one_for_every_t
 #[test]
 fn a_start_that_is_denied_after_a_resize_is_healed_when_it_is_allowed() {
     let mut stage = Stage::converged(web());
-    stage.memory.fail(FaultPlan::on("ec2.StartInstances", Fault::deny()).forever());
+    stage
+        .memory
+        .fail(FaultPlan::on("ec2.StartInstances", Fault::deny()).forever());
     stage.edit(|spec| spec["instanceType"] = json!("t3.small"));
     stage.pass(minutes(60));
     assert!(stage.is("Stalled") && !stage.is("Ready"), "{}", stage.story());
-    assert!(stage.condition("Stalled").2.contains("ec2:StartInstances"), "{}", stage.story());
+    assert!(
+        stage.condition("Stalled").2.contains("ec2:StartInstances"),
+        "{}",
+        stage.story()
+    );
     assert!(stage.calls("ec2.StartInstances") <= 12, "{}", stage.story());
     stage.memory.clear_faults();
     stage.pass(minutes(40));
@@ -253,7 +292,9 @@ fn a_start_that_is_denied_after_a_resize_is_healed_when_it_is_allowed() {
 #[test]
 fn a_read_that_is_denied_stalls_and_keeps_what_is_known() {
     let mut stage = Stage::converged(web());
-    stage.memory.fail(FaultPlan::on("ec2.DescribeVolumes", Fault::deny()).forever());
+    stage
+        .memory
+        .fail(FaultPlan::on("ec2.DescribeVolumes", Fault::deny()).forever());
     stage.annotate("reconcile-at", Some("now"));
     stage.pass(minutes(5));
     assert_eq!(stage.reason("Stalled"), "Denied", "{}", stage.story());
@@ -314,7 +355,9 @@ fn a_type_set_by_hand_to_what_is_wanted_needs_nothing_more() {
     let (outside, id) = (stage.outside(), stage.instance().id);
     outside.stop(&id).unwrap();
     stage.memory.advance(seconds(11));
-    outside.modify(&id, InstanceAttribute::InstanceType("t3.large".to_owned())).unwrap();
+    outside
+        .modify(&id, InstanceAttribute::InstanceType("t3.large".to_owned()))
+        .unwrap();
     outside.start(&id).unwrap();
     stage.rest();
     stage.must_be_converged();

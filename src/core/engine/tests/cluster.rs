@@ -66,6 +66,7 @@ impl FakeCluster {
     }
 
     /// Applies an object for the first time.
+    #[expect(clippy::needless_pass_by_value, reason = "callers write `json!` without more")]
     pub(super) fn create(&self, name: &str, spec: Value) {
         let mut state = self.state();
         let uid = format!("uid-{}-{name}", state.version);
@@ -187,7 +188,9 @@ impl FakeCluster {
             return Err(failure);
         }
         let object = state.objects.get(&key.name).ok_or(ClusterError::Gone)?;
-        if object["metadata"]["uid"] != json!(key.uid) || object["metadata"]["resourceVersion"] != json!(resource_version) {
+        if object["metadata"]["uid"] != json!(key.uid)
+            || object["metadata"]["resourceVersion"] != json!(resource_version)
+        {
             return Err(ClusterError::Conflict);
         }
         let mut object = object.clone();
@@ -211,7 +214,9 @@ impl State {
         if self.objects.get(name) != Some(&object) {
             self.version += 1;
             object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-            let held = object["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
+            let held = object["metadata"]["finalizers"]
+                .as_array()
+                .is_some_and(|all| !all.is_empty());
             if object["metadata"]["deletionTimestamp"].is_string() && !held {
                 self.objects.remove(name);
                 self.log.push((now, News::Deleted(object.clone())));
@@ -220,7 +225,10 @@ impl State {
                 self.log.push((now, News::Applied(object.clone())));
             }
         }
-        object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
+        object["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -241,7 +249,8 @@ impl Cluster for FakeCluster {
     }
 
     async fn write_status(&self, key: &Key, resource_version: &str, status: Value) -> Result<String, ClusterError> {
-        self.write(key, resource_version, |object| object["status"] = status).await
+        self.write(key, resource_version, |object| object["status"] = status)
+            .await
     }
 
     async fn write_finalizers(

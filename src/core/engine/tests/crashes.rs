@@ -53,7 +53,11 @@ fn undisturbed_each_story_takes_few_writes() {
     let writes = |story: Story| story.told(|_| {}).writes();
     assert_eq!(
         writes(Story::Create),
-        ["ec2.CreateSecurityGroup", "ec2.AuthorizeSecurityGroupIngress", "ec2.RunInstances"]
+        [
+            "ec2.CreateSecurityGroup",
+            "ec2.AuthorizeSecurityGroupIngress",
+            "ec2.RunInstances"
+        ]
     );
     assert_eq!(
         writes(Story::Resize),
@@ -61,7 +65,10 @@ fn undisturbed_each_story_takes_few_writes() {
     );
     let delete = writes(Story::Delete);
     assert_eq!(delete[0], "ec2.TerminateInstances");
-    assert!(delete[1..].iter().all(|action| *action == "ec2.DeleteSecurityGroup"), "{delete:?}");
+    assert!(
+        delete[1..].iter().all(|action| *action == "ec2.DeleteSecurityGroup"),
+        "{delete:?}"
+    );
 }
 
 #[test]
@@ -74,7 +81,11 @@ fn the_process_may_die_around_every_write_to_aws() {
                 let stage = story.told(|stage| stage.dies(moment, To::Aws, nth));
                 assert_eq!(stage.deaths, 1, "{story:?} {moment:?} {nth}");
                 let writes = stage.effective_writes();
-                assert!(writes <= undisturbed + 1, "{story:?} {moment:?} {nth}\n{}", stage.story());
+                assert!(
+                    writes <= undisturbed + 1,
+                    "{story:?} {moment:?} {nth}\n{}",
+                    stage.story()
+                );
             }
         }
     }
@@ -89,7 +100,11 @@ fn the_process_may_die_around_every_write_to_the_cluster() {
                 let stage = story.told(|stage| stage.dies(moment, To::Cluster, nth));
                 assert_eq!(stage.deaths, 1, "{story:?} {moment:?} {nth}");
                 let writes = stage.effective_writes();
-                assert!(writes <= undisturbed.effective_writes() + 2, "{story:?} {moment:?} {nth}\n{}", stage.story());
+                assert!(
+                    writes <= undisturbed.effective_writes() + 2,
+                    "{story:?} {moment:?} {nth}\n{}",
+                    stage.story()
+                );
             }
         }
     }
@@ -105,7 +120,11 @@ fn the_answer_of_every_write_may_get_lost_or_the_write_itself() {
                 let plan = FaultPlan::on_any_write(fault.clone()).after(u32::try_from(nth).unwrap());
                 let stage = story.told(|stage| stage.memory.fail(plan));
                 let writes = stage.effective_writes();
-                assert!(writes <= undisturbed + 2, "{story:?} {fault:?} {nth}\n{}", stage.story());
+                assert!(
+                    writes <= undisturbed + 2,
+                    "{story:?} {fault:?} {nth}\n{}",
+                    stage.story()
+                );
             }
         }
     }
@@ -126,7 +145,12 @@ fn every_call_may_be_throttled_or_fail() {
                     "{story:?} {fault:?} {nth}\n{}",
                     stage.story()
                 );
-                assert_eq!(stage.warnings(), Vec::<String>::new(), "{story:?} {fault:?} {nth}\n{}", stage.story());
+                assert_eq!(
+                    stage.warnings(),
+                    Vec::<String>::new(),
+                    "{story:?} {fault:?} {nth}\n{}",
+                    stage.story()
+                );
             }
         }
     }

@@ -16,7 +16,11 @@ fn protection_blocks_the_deletion_until_the_spec_drops_it() {
         stage.pass(minutes(10));
         assert!(stage.exists());
         assert_eq!(stage.reason("Stalled"), "DeletionBlocked", "{}", stage.story());
-        assert!(stage.condition("Stalled").2.contains("OperationNotPermitted"), "{}", stage.story());
+        assert!(
+            stage.condition("Stalled").2.contains("OperationNotPermitted"),
+            "{}",
+            stage.story()
+        );
         assert_eq!(stage.reason("Ready"), "DeletionBlocked", "{}", stage.story());
         stage.edit(|spec| spec["protection"] = json!({protection: "Disabled"}));
         stage.rest();
@@ -37,12 +41,23 @@ fn a_group_that_something_still_uses_is_waited_for() {
         to_port: Some(5432),
         peer: Peer::Group(ours),
     };
-    stage.outside().allow(&theirs, Direction::Ingress, rule.clone()).unwrap();
+    stage
+        .outside()
+        .allow(&theirs, Direction::Ingress, rule.clone())
+        .unwrap();
     stage.delete();
     stage.pass(minutes(30));
-    assert!(stage.exists() && !stage.is("Stalled"), "waiting is no refusal\n{}", stage.story());
+    assert!(
+        stage.exists() && !stage.is("Stalled"),
+        "waiting is no refusal\n{}",
+        stage.story()
+    );
     assert!(stage.is("Reconciling"));
-    assert!(stage.condition("Reconciling").2.contains("DependencyViolation"), "{}", stage.story());
+    assert!(
+        stage.condition("Reconciling").2.contains("DependencyViolation"),
+        "{}",
+        stage.story()
+    );
     stage.outside().forbid(&theirs, Direction::Ingress, rule).unwrap();
     stage.rest();
     stage.must_be_gone();

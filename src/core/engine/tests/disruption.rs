@@ -25,11 +25,18 @@ fn resize(stage: &Stage) {
 fn must_be_held_back(stage: &Stage) {
     assert_eq!(stage.instance().state, InstanceState::Running);
     assert_eq!(stage.instance().instance_type, "t3.micro");
-    assert!(stage.is("Ready") && !stage.is("Stalled") && !stage.is("Reconciling"), "{}", stage.story());
+    assert!(
+        stage.is("Ready") && !stage.is("Stalled") && !stage.is("Reconciling"),
+        "{}",
+        stage.story()
+    );
     assert_eq!(stage.reason("Synced"), "HeldBack", "{}", stage.story());
     let drift = stage.status()["drift"].clone();
     assert_eq!(drift[0]["field"], "instanceType", "{drift}");
-    assert_eq!((&drift[0]["observed"], &drift[0]["desired"]), (&json!("t3.micro"), &json!("t3.small")));
+    assert_eq!(
+        (&drift[0]["observed"], &drift[0]["desired"]),
+        (&json!("t3.micro"), &json!("t3.small"))
+    );
     assert_eq!(stage.status()["observedGeneration"], stage.generation());
     assert_eq!(stage.writes(), Vec::<&str>::new());
 }
@@ -61,7 +68,11 @@ fn apply_now_lets_it_happen_for_that_generation_only() {
     assert_eq!(stage.writes(), RESIZE);
     stage.edit(|spec| spec["instanceType"] = json!("t3.medium"));
     stage.rest();
-    assert_eq!(stage.instance().instance_type, "t3.small", "another generation needs another word");
+    assert_eq!(
+        stage.instance().instance_type,
+        "t3.small",
+        "another generation needs another word"
+    );
 }
 
 #[test]
@@ -71,7 +82,12 @@ fn a_window_that_opens_later_is_waited_for_and_then_used_once() {
     stage.pass(minutes(60));
     must_be_held_back(&stage);
     let opens: Timestamp = "2026-11-24T03:00:00Z".parse().unwrap();
-    assert!(stage.status()["drift"][0]["reason"].as_str().unwrap().contains("2026-11-24T03:00:00Z"));
+    assert!(
+        stage.status()["drift"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("2026-11-24T03:00:00Z")
+    );
     stage.pass(minutes(60 * 24));
     stage.must_be_converged();
     assert_eq!(stage.writes(), RESIZE);
@@ -79,7 +95,12 @@ fn a_window_that_opens_later_is_waited_for_and_then_used_once() {
         assert!(call.at >= opens && call.at < opens + minutes(60), "{}", call.at);
     }
     let history = stage.status()["history"].clone();
-    let downtimes = history.as_array().unwrap().iter().filter(|entry| entry["class"] == "StopStart").count();
+    let downtimes = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["class"] == "StopStart")
+        .count();
     assert_eq!(downtimes, 1, "{history}");
     assert_eq!(stage.status()["drift"], Value::Null);
 }
@@ -127,7 +148,12 @@ fn events_tell_of_stop_change_and_start() {
     }
     assert_eq!(stage.events("DriftFound"), Vec::<String>::new(), "an edit is no drift");
     let history = stage.status()["history"].clone();
-    let down = history.as_array().unwrap().iter().find(|entry| entry["class"] == "StopStart").unwrap();
+    let down = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["class"] == "StopStart")
+        .unwrap();
     let took = down["downtimeSeconds"].as_i64().unwrap_or_default();
     assert!((10..60).contains(&took), "{history}");
 }
@@ -159,7 +185,12 @@ fn what_another_instance_alone_could_have_is_held_back() {
         assert_eq!(stage.condition("Synced").0, "False");
     }
     assert_eq!(stage.writes(), Vec::<&str>::new());
-    assert_eq!(stage.status()["drift"].as_array().unwrap().len(), 3, "{}", stage.story());
+    assert_eq!(
+        stage.status()["drift"].as_array().unwrap().len(),
+        3,
+        "{}",
+        stage.story()
+    );
 }
 
 #[test]
@@ -172,7 +203,11 @@ fn stopping_for_good_is_the_users_word_and_no_disruption() {
     stage.edit(|spec| spec["instanceType"] = json!("t3.small"));
     stage.rest();
     stage.must_be_converged();
-    assert_eq!(stage.instance().instance_type, "t3.small", "a stopped one is retyped at no cost");
+    assert_eq!(
+        stage.instance().instance_type,
+        "t3.small",
+        "a stopped one is retyped at no cost"
+    );
     assert_eq!(stage.calls("ec2.StartInstances"), 0);
     stage.edit(|spec| spec["power"] = json!({"state": "Running"}));
     stage.rest();

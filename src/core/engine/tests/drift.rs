@@ -1,9 +1,7 @@
 //! What somebody changes outside is put back, and told once.
 
 use super::stage::{Stage, minutes, seconds, web};
-use crate::aws::ec2::{
-    Direction, InstanceAttribute, InstanceState, MonitorInstances, Peer, ProtectedAction, Rule,
-};
+use crate::aws::ec2::{Direction, InstanceAttribute, InstanceState, MonitorInstances, Peer, ProtectedAction, Rule};
 use crate::engine::ownership::tag;
 
 fn https() -> Rule {
@@ -43,7 +41,10 @@ fn stopped_by_hand_it_is_started() {
 #[test]
 fn a_rule_added_by_hand_is_taken_away_within_a_sweep() {
     let mut stage = Stage::converged(web());
-    stage.outside().allow(&stage.group().id, Direction::Ingress, https()).unwrap();
+    stage
+        .outside()
+        .allow(&stage.group().id, Direction::Ingress, https())
+        .unwrap();
     stage.pass(seconds(35));
     assert!(!stage.group().ingress.contains_key(&https()), "{}", stage.story());
     let told = stage.events("DriftFound");
@@ -53,16 +54,27 @@ fn a_rule_added_by_hand_is_taken_away_within_a_sweep() {
 
 #[test]
 fn rules_added_and_removed_by_hand_are_put_back() {
-    mended(|stage| stage.outside().allow(&stage.group().id, Direction::Ingress, https()).unwrap());
+    mended(|stage| {
+        stage
+            .outside()
+            .allow(&stage.group().id, Direction::Ingress, https())
+            .unwrap();
+    });
     mended(|stage| {
         let group = stage.group();
         let (rule, _) = group.ingress.first_key_value().unwrap();
-        stage.outside().forbid(&group.id, Direction::Ingress, rule.clone()).unwrap();
+        stage
+            .outside()
+            .forbid(&group.id, Direction::Ingress, rule.clone())
+            .unwrap();
     });
     let stage = mended(|stage| {
         let group = stage.group();
         let (rule, _) = group.egress.first_key_value().unwrap();
-        stage.outside().forbid(&group.id, Direction::Egress, rule.clone()).unwrap();
+        stage
+            .outside()
+            .forbid(&group.id, Direction::Egress, rule.clone())
+            .unwrap();
     });
     assert_eq!(stage.group().egress.len(), 1);
 }
@@ -106,7 +118,9 @@ fn the_type_changed_by_hand_while_stopped_is_put_back_in_the_same_stop() {
     // Somebody is quicker than the sweep.
     outside.stop(&id).unwrap();
     stage.memory.advance(seconds(11));
-    outside.modify(&id, InstanceAttribute::InstanceType("t3.large".to_owned())).unwrap();
+    outside
+        .modify(&id, InstanceAttribute::InstanceType("t3.large".to_owned()))
+        .unwrap();
     stage.pass(minutes(3));
     stage.must_be_converged();
     assert_eq!(stage.instance().instance_type, "t3.micro");
@@ -120,7 +134,9 @@ fn the_type_changed_and_started_by_hand_takes_one_stop() {
         let (outside, id) = (stage.outside(), stage.instance().id);
         outside.stop(&id).unwrap();
         stage.memory.advance(seconds(11));
-        outside.modify(&id, InstanceAttribute::InstanceType("t3.large".to_owned())).unwrap();
+        outside
+            .modify(&id, InstanceAttribute::InstanceType("t3.large".to_owned()))
+            .unwrap();
         outside.start(&id).unwrap();
         stage.memory.advance(seconds(11));
     });
@@ -151,7 +167,11 @@ fn what_lists_do_not_show_is_found_within_half_a_day() {
     };
     stage.outside().modify(&stage.instance().id, enabled).unwrap();
     stage.pass(minutes(60 * 15));
-    assert!(!stage.outside().is_protected(&stage.instance().id, ProtectedAction::Termination));
+    assert!(
+        !stage
+            .outside()
+            .is_protected(&stage.instance().id, ProtectedAction::Termination)
+    );
     assert_eq!(stage.events("DriftFound").len(), 1);
 }
 
@@ -192,8 +212,14 @@ fn a_group_that_was_deleted_by_hand_is_made_anew() {
     let default = stage.memory.facts(super::stage::REGION).default_group;
     let id = stage.instance().id;
     let (outside, group) = (stage.outside(), stage.group().id);
-    outside.modify(&id, InstanceAttribute::SecurityGroups(vec![default])).unwrap();
-    outside.perform(crate::aws::ec2::DeleteSecurityGroup { group_id: group.clone() }).unwrap();
+    outside
+        .modify(&id, InstanceAttribute::SecurityGroups(vec![default]))
+        .unwrap();
+    outside
+        .perform(crate::aws::ec2::DeleteSecurityGroup {
+            group_id: group.clone(),
+        })
+        .unwrap();
     stage.rest();
     stage.must_be_converged();
     assert_ne!(stage.group().id, group);
@@ -205,7 +231,10 @@ fn a_group_that_was_deleted_by_hand_is_made_anew() {
 fn drift_that_somebody_makes_again_and_again_is_mended_every_time() {
     let mut stage = Stage::converged(web());
     for _ in 0..5 {
-        stage.outside().allow(&stage.group().id, Direction::Ingress, https()).unwrap();
+        stage
+            .outside()
+            .allow(&stage.group().id, Direction::Ingress, https())
+            .unwrap();
         stage.pass(minutes(1));
         stage.must_be_converged();
         assert!(!stage.group().ingress.contains_key(&https()));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::stage::{REGION, Stage, minutes, seconds, web};
+use crate::aws::ec2::ProtectedAction;
 use crate::aws::memory::Fault;
 use crate::engine::cluster::ClusterError;
 
@@ -10,9 +11,13 @@ type Edit = fn(&mut Value, &[String]);
 
 const EDITS: [(&str, Edit); 5] = [
     ("another type", |spec, _| spec["instanceType"] = json!("t3.small")),
-    ("another subnet in another zone", |spec, subnets| spec["network"]["subnet"] = json!({"id": subnets[1]})),
+    ("another subnet in another zone", |spec, subnets| {
+        spec["network"]["subnet"] = json!({"id": subnets[1]});
+    }),
     ("other tags", |spec, _| spec["tags"] = json!({"team": "shop"})),
-    ("other rules", |spec, _| spec["network"]["securityGroup"]["ingress"] = json!([])),
+    ("other rules", |spec, _| {
+        spec["network"]["securityGroup"]["ingress"] = json!([]);
+    }),
     ("no group", |spec, _| {
         spec.as_object_mut().unwrap().remove("network");
     }),
@@ -40,10 +45,23 @@ fn an_edit_during_a_launch_without_an_answer_makes_no_second_instance() {
         for late in [0, 10, 50] {
             for (what, edit) in EDITS {
                 let stage = edited_during_a_launch(fault.clone(), late, edit);
-                assert_eq!(stage.outside().instances().len(), 1, "{what} {fault:?} {late}\n{}", stage.story());
-                assert!(stage.is("Ready") && !stage.is("Stalled"), "{what} {fault:?} {late}\n{}", stage.story());
+                assert_eq!(
+                    stage.outside().instances().len(),
+                    1,
+                    "{what} {fault:?} {late}\n{}",
+                    stage.story()
+                );
+                assert!(
+                    stage.is("Ready") && !stage.is("Stalled"),
+                    "{what} {fault:?} {late}\n{}",
+                    stage.story()
+                );
                 let held = stage.reason("Synced") == "HeldBack" && what.contains("subnet");
-                assert!(stage.is_converged() || held, "{what} {fault:?} {late}\n{}", stage.story());
+                assert!(
+                    stage.is_converged() || held,
+                    "{what} {fault:?} {late}\n{}",
+                    stage.story()
+                );
             }
         }
     }
@@ -59,7 +77,12 @@ fn an_edit_at_any_moment_of_a_create_is_honoured_with_one_instance() {
             let subnets = stage.memory.facts(REGION).default_subnets;
             stage.edit(|spec| edit(spec, &subnets));
             stage.rest();
-            assert_eq!(stage.outside().instances().len(), 1, "{what} {quarter}\n{}", stage.story());
+            assert_eq!(
+                stage.outside().instances().len(),
+                1,
+                "{what} {quarter}\n{}",
+                stage.story()
+            );
             let held = stage.reason("Synced") == "HeldBack" && what.contains("subnet");
             assert!(stage.is_converged() || held, "{what} {quarter}\n{}", stage.story());
         }
@@ -90,7 +113,11 @@ fn a_watch_that_lags_behind_our_own_writes_makes_nothing_twice() {
         stage.must_be_converged();
         assert_eq!(
             stage.writes(),
-            ["ec2.CreateSecurityGroup", "ec2.AuthorizeSecurityGroupIngress", "ec2.RunInstances"],
+            [
+                "ec2.CreateSecurityGroup",
+                "ec2.AuthorizeSecurityGroupIngress",
+                "ec2.RunInstances"
+            ],
             "{lag}"
         );
         stage.forget();
@@ -130,7 +157,10 @@ fn started_with_a_cache_from_before_its_deletion_nothing_is_launched() {
         stage.restart_behind(behind);
         stage.pass(minutes(5));
         stage.must_be_gone();
-        assert_eq!(stage.calls("ec2.RunInstances") + stage.calls("ec2.CreateSecurityGroup"), 0);
+        assert_eq!(
+            stage.calls("ec2.RunInstances") + stage.calls("ec2.CreateSecurityGroup"),
+            0
+        );
     }
 }
 
@@ -141,11 +171,18 @@ fn conflicts_and_an_api_server_that_does_not_answer_are_overcome() {
             let mut stage = Stage::new();
             stage.apply(web());
             let base = stage.cluster.writes();
-            stage.until(minutes(2), "so far", |stage| stage.cluster.writes() >= base + nth || stage.is_converged());
+            stage.until(minutes(2), "so far", |stage| {
+                stage.cluster.writes() >= base + nth || stage.is_converged()
+            });
             stage.cluster.fail_next_write(error.clone());
             stage.rest();
             stage.must_be_converged();
-            assert_eq!(stage.outside().instances().len(), 1, "{nth} {error:?}\n{}", stage.story());
+            assert_eq!(
+                stage.outside().instances().len(),
+                1,
+                "{nth} {error:?}\n{}",
+                stage.story()
+            );
         }
     }
 }
@@ -174,10 +211,40 @@ fn a_group_that_is_taken_out_of_the_spec_goes_and_one_that_is_put_in_comes() {
     stage.rest();
     stage.must_be_converged();
     assert!(stage.outside().groups().is_empty(), "{}", stage.story());
-    assert_eq!(stage.instance().security_groups, [stage.memory.facts(REGION).default_group].into());
+    assert_eq!(
+        stage.instance().security_groups,
+        [stage.memory.facts(REGION).default_group].into()
+    );
     stage.edit(|spec| spec["network"] = web()["network"].clone());
     stage.rest();
     stage.must_be_converged();
     assert_eq!(stage.instance().security_groups, [stage.group().id].into());
     assert_eq!(stage.calls("ec2.RunInstances"), 0);
+}
+
+#[test]
+fn a_protection_that_is_edited_while_aws_is_busy_is_not_forgotten() {
+    let protected = |stage: &Stage| {
+        stage
+            .outside()
+            .is_protected(&stage.instance().id, ProtectedAction::Termination)
+    };
+    for enabled in [false, true] {
+        let mut spec = web();
+        spec["protection"] = json!({"termination": toggle(enabled)});
+        let mut stage = Stage::new();
+        stage.apply(spec);
+        stage.until(minutes(1), "launched", |stage| !stage.living().is_empty());
+        assert_eq!(protected(&stage), enabled);
+        stage.edit(|spec| spec["protection"] = json!({"termination": toggle(!enabled)}));
+        stage.pass(seconds(2));
+        stage.restart();
+        stage.pass(minutes(2));
+        stage.must_be_converged();
+        assert_eq!(protected(&stage), !enabled, "{}", stage.story());
+    }
+}
+
+fn toggle(on: bool) -> &'static str {
+    if on { "Enabled" } else { "Disabled" }
 }

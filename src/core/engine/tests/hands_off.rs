@@ -23,12 +23,23 @@ fn paused_nothing_is_written_whatever_happens_and_all_is_caught_up_afterwards() 
     assert!(stage.is("Paused"), "{}", stage.story());
     let observed = stage.status()["observedGeneration"].clone();
     stage.edit(|spec| spec["instanceType"] = json!("t3.small"));
-    stage.outside().allow(&stage.group().id, Direction::Ingress, rule()).unwrap();
+    stage
+        .outside()
+        .allow(&stage.group().id, Direction::Ingress, rule())
+        .unwrap();
     stage.outside().stop(&stage.instance().id).unwrap();
     stage.pass(minutes(60));
     assert_eq!(stage.writes(), Vec::<&str>::new());
-    assert_eq!(stage.status()["observedGeneration"], observed, "nobody has planned the edit");
-    assert!(stage.is("Ready") && stage.is("Synced"), "they keep their value\n{}", stage.story());
+    assert_eq!(
+        stage.status()["observedGeneration"],
+        observed,
+        "nobody has planned the edit"
+    );
+    assert!(
+        stage.is("Ready") && stage.is("Synced"),
+        "they keep their value\n{}",
+        stage.story()
+    );
     stage.annotate("paused", None);
     stage.rest();
     stage.must_be_converged();
@@ -69,7 +80,10 @@ fn held_from_awss_side_nothing_is_written_until_the_tag_is_gone() {
     let mut stage = Stage::converged(web());
     let id = stage.instance().id;
     stage.outside().tag(&id, tag::HOLD, "quarantine, ticket 42").unwrap();
-    stage.outside().allow(&stage.group().id, Direction::Ingress, rule()).unwrap();
+    stage
+        .outside()
+        .allow(&stage.group().id, Direction::Ingress, rule())
+        .unwrap();
     stage.edit(|spec| spec["instanceType"] = json!("t3.small"));
     stage.pass(minutes(30));
     assert_eq!(stage.writes(), Vec::<&str>::new(), "{}", stage.story());
@@ -141,13 +155,23 @@ fn observing_what_differs_lists_it_and_writes_nothing() {
     assert_eq!(stage.condition("Synced").0, "False");
     assert_eq!(stage.reason("Synced"), "Observing", "{}", stage.story());
     let drift = stage.status()["drift"].clone();
-    let fields: Vec<&str> = drift.as_array().unwrap().iter().filter_map(|one| one["field"].as_str()).collect();
+    let fields: Vec<&str> = drift
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["field"].as_str())
+        .collect();
     for field in ["instanceType", "tags", "power.state"] {
         assert!(fields.contains(&field), "{field} in {fields:?}");
     }
     let statuses = stage.cluster.writes();
     stage.pass(minutes(60 * 24));
-    assert_eq!(stage.cluster.writes(), statuses, "the same text every time\n{}", stage.story());
+    assert_eq!(
+        stage.cluster.writes(),
+        statuses,
+        "the same text every time\n{}",
+        stage.story()
+    );
 }
 
 #[test]
@@ -198,7 +222,12 @@ fn must_not_touch_aws(stage: &mut Stage) {
     stage.pass(minutes(60));
     assert_eq!(stage.reason("Stalled"), "AccountOrRegionChanged", "{}", stage.story());
     let elsewhere = |call: &&crate::aws::memory::Call| !call.subject.is_empty() || call.is_write();
-    assert_eq!(stage.memory.calls().iter().filter(elsewhere).count(), 0, "{}", stage.story());
+    assert_eq!(
+        stage.memory.calls().iter().filter(elsewhere).count(),
+        0,
+        "{}",
+        stage.story()
+    );
     stage.delete();
     stage.pass(minutes(60));
     assert!(stage.exists(), "a deletion neither\n{}", stage.story());

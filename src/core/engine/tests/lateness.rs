@@ -70,7 +70,9 @@ fn a_launch_whose_answer_was_lost_is_repeated_with_its_token_and_found_at_once()
     stage.memory.fail_next("ec2.RunInstances", Fault::LoseReply);
     let id_is_known = |stage: &Stage| {
         let parts = stage.status()["parts"].as_array().cloned().unwrap_or_default();
-        parts.iter().any(|part| part["part"] == "instance" && part["id"].is_string())
+        parts
+            .iter()
+            .any(|part| part["part"] == "instance" && part["id"].is_string())
     };
     stage.until(seconds(10), "the id is known", id_is_known);
     assert_eq!(stage.living().len(), 1);

@@ -24,8 +24,12 @@ fn stray() -> (Stage, String) {
     outside.untag(&id, tag::ADOPTABLE_BY).unwrap();
     let group = stage.group().id;
     let default = stage.memory.facts(REGION).default_group;
-    outside.modify(&id, crate::aws::ec2::InstanceAttribute::SecurityGroups(vec![default])).unwrap();
-    outside.perform(crate::aws::ec2::DeleteSecurityGroup { group_id: group }).unwrap();
+    outside
+        .modify(&id, crate::aws::ec2::InstanceAttribute::SecurityGroups(vec![default]))
+        .unwrap();
+    outside
+        .perform(crate::aws::ec2::DeleteSecurityGroup { group_id: group })
+        .unwrap();
     stage.forget();
     (stage, id)
 }
@@ -56,7 +60,10 @@ fn kept_things_have_no_owner_and_say_where_they_came_from() {
     let things = [id, stage.group().id, stage.outside().volumes()[0].id.clone()];
     for thing in things {
         let tags = stage.outside().tags(&thing);
-        assert!(OWNER_TAGS.iter().all(|key| !tags.contains_key(*key)), "{thing}: {tags:?}");
+        assert!(
+            OWNER_TAGS.iter().all(|key| !tags.contains_key(*key)),
+            "{thing}: {tags:?}"
+        );
         assert_eq!(tags[tag::KEPT_FROM], "Ec2Instance/shop/web", "{thing}");
         assert_eq!(tags[tag::ADOPTABLE_BY], "prod/shop", "{thing}");
         assert!(tags.contains_key(tag::KEPT_AT), "{thing}");
@@ -87,7 +94,11 @@ fn with_consent_it_is_adopted_as_it_is() {
     assert_eq!(tags[tag::RESOURCE], "Ec2Instance/shop/web");
     assert_eq!(tags[tag::ADOPTED], "true");
     assert_eq!(tags["team"], "shop");
-    assert!(stage.writes().iter().all(|action| action.ends_with("Tags")), "{}", stage.story());
+    assert!(
+        stage.writes().iter().all(|action| action.ends_with("Tags")),
+        "{}",
+        stage.story()
+    );
     stage.forget();
     stage.pass(minutes(60 * 24));
     assert_eq!(stage.writes(), Vec::<&str>::new());
@@ -123,7 +134,9 @@ fn what_was_adopted_is_still_adopted_after_its_status_was_lost() {
 }
 
 fn wipe(stage: &Stage) {
-    stage.cluster.change(WEB, |object| object["status"] = json!({"observedGeneration": -1}));
+    stage
+        .cluster
+        .change(WEB, |object| object["status"] = json!({"observedGeneration": -1}));
 }
 
 #[test]
@@ -135,7 +148,12 @@ fn a_status_wiped_at_any_point_of_a_create_leads_to_the_same_instance() {
         wipe(&stage);
         stage.rest();
         stage.must_be_converged();
-        assert_eq!(stage.calls("ec2.RunInstances"), launches(&stage), "{second}\n{}", stage.story());
+        assert_eq!(
+            stage.calls("ec2.RunInstances"),
+            launches(&stage),
+            "{second}\n{}",
+            stage.story()
+        );
         stage.group();
         stage.forget();
         stage.pass(minutes(60));
@@ -146,7 +164,11 @@ fn a_status_wiped_at_any_point_of_a_create_leads_to_the_same_instance() {
 /// How many launches there were that made something.
 fn launches(stage: &Stage) -> usize {
     let calls = stage.memory.calls();
-    calls.iter().filter(|call| call.action == "ec2.RunInstances").count().max(1)
+    calls
+        .iter()
+        .filter(|call| call.action == "ec2.RunInstances")
+        .count()
+        .max(1)
 }
 
 #[test]
@@ -193,13 +215,20 @@ fn a_status_wiped_while_deleting_leaves_nothing_behind() {
 fn an_object_made_again_under_another_uid_finds_what_it_had() {
     let mut stage = Stage::converged(web());
     let (id, group) = (stage.instance().id, stage.group().id);
-    stage.cluster.change(WEB, |object| object["metadata"]["finalizers"] = json!([]));
+    stage
+        .cluster
+        .change(WEB, |object| object["metadata"]["finalizers"] = json!([]));
     stage.delete();
     assert!(!stage.exists(), "forced away");
     stage.apply(web());
     stage.rest();
     stage.must_be_converged();
-    assert_eq!((stage.instance().id, stage.group().id), (id, group), "{}", stage.story());
+    assert_eq!(
+        (stage.instance().id, stage.group().id),
+        (id, group),
+        "{}",
+        stage.story()
+    );
     let uid = stage.object()["metadata"]["uid"].clone();
     assert_eq!(json!(stage.instance().tags[tag::UID]), uid);
     assert_eq!(json!(stage.group().tags[tag::UID]), uid);
@@ -212,9 +241,16 @@ fn an_object_made_again_under_another_uid_finds_what_it_had() {
 #[test]
 fn a_finalizer_taken_away_by_hand_is_put_back() {
     let mut stage = Stage::converged(web());
-    stage.cluster.change(WEB, |object| object["metadata"]["finalizers"] = json!([]));
+    stage
+        .cluster
+        .change(WEB, |object| object["metadata"]["finalizers"] = json!([]));
     stage.pass(minutes(1));
-    assert_eq!(stage.object()["metadata"]["finalizers"], json!(["nuvem.dev/aws"]), "{}", stage.story());
+    assert_eq!(
+        stage.object()["metadata"]["finalizers"],
+        json!(["nuvem.dev/aws"]),
+        "{}",
+        stage.story()
+    );
 }
 
 /// A group of the name that ours would have.
@@ -254,7 +290,10 @@ fn a_name_that_becomes_free_is_taken() {
     let theirs = squatter(&stage.memory, &name, Tags::new());
     stage.apply(web());
     stage.pass(minutes(30));
-    stage.outside().perform(crate::aws::ec2::DeleteSecurityGroup { group_id: theirs }).unwrap();
+    stage
+        .outside()
+        .perform(crate::aws::ec2::DeleteSecurityGroup { group_id: theirs })
+        .unwrap();
     stage.pass(minutes(60));
     stage.must_be_converged();
 }
@@ -276,14 +315,20 @@ fn an_instance_with_copied_tags_is_not_taken_over() {
     stage.delete();
     stage.rest();
     assert!(!stage.exists(), "{}", stage.story());
-    assert!(stage.living().iter().any(|instance| instance.id == id), "untouched to the end");
+    assert!(
+        stage.living().iter().any(|instance| instance.id == id),
+        "untouched to the end"
+    );
 }
 
 #[test]
 fn an_instance_that_is_tagged_as_somebody_elses_is_left_alone() {
     let mut stage = Stage::converged(web());
     let id = stage.instance().id;
-    stage.outside().tag(&id, tag::RESOURCE, "Ec2Instance/other/thing").unwrap();
+    stage
+        .outside()
+        .tag(&id, tag::RESOURCE, "Ec2Instance/other/thing")
+        .unwrap();
     stage.edit(|spec| spec["instanceType"] = json!("t3.small"));
     stage.pass(minutes(10));
     assert_eq!(stage.reason("Stalled"), "NotOwned", "{}", stage.story());
@@ -291,7 +336,11 @@ fn an_instance_that_is_tagged_as_somebody_elses_is_left_alone() {
     stage.delete();
     stage.pass(minutes(40));
     assert_eq!(stage.calls("ec2.TerminateInstances"), 0);
-    assert!(stage.is("Reconciling"), "our group is still used by it\n{}", stage.story());
+    assert!(
+        stage.is("Reconciling"),
+        "our group is still used by it\n{}",
+        stage.story()
+    );
     stage.outside().terminate(&id).unwrap();
     stage.pass(minutes(10));
     stage.must_be_gone();

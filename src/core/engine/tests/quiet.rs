@@ -25,7 +25,10 @@ fn a_virtual_day_without_any_write() {
     assert_eq!(stage.object(), before);
     assert!(stage.cluster.events().is_empty());
     let calls = calls_beside_the_sweep(&stage, day());
-    assert!((1..=40).contains(&calls), "read deeply about twice a day: {calls} calls");
+    assert!(
+        (1..=40).contains(&calls),
+        "read deeply about twice a day: {calls} calls"
+    );
 }
 
 #[test]
@@ -61,4 +64,18 @@ fn the_sweep_of_what_nobody_changed_wakes_nobody() {
     let mut stage = Stage::converged(web());
     stage.pass(minutes(60));
     assert_eq!(stage.reconciles, 0);
+}
+
+fn actions(stage: &Stage) -> Vec<&'static str> {
+    stage.memory.calls().iter().map(|call| call.action).collect()
+}
+
+#[test]
+fn a_create_costs_three_writes_and_sixteen_reads_at_most() {
+    let mut stage = Stage::new();
+    stage.apply(web());
+    stage.until(minutes(2), "converged", Stage::is_converged);
+    let reads = stage.memory.calls().len() - stage.writes().len();
+    assert_eq!(stage.writes().len(), 3);
+    assert!(reads <= 16, "{reads} reads, one sweep included: {:?}", actions(&stage));
 }

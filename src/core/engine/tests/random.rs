@@ -6,9 +6,7 @@ use serde_json::json;
 
 use super::fate::{Moment, To};
 use super::stage::{Stage, WEB, minutes, seconds, web};
-use crate::aws::ec2::{
-    Direction, InstanceAttribute, InstanceState, MonitorInstances, Peer, ProtectedAction, Rule,
-};
+use crate::aws::ec2::{Direction, InstanceAttribute, InstanceState, MonitorInstances, Peer, ProtectedAction, Rule};
 use crate::aws::memory::{Fault, FaultPlan};
 
 /// Something that somebody does.
@@ -102,7 +100,10 @@ fn rule(port: u16) -> Rule {
 }
 
 fn rules(ports: &[u16]) -> serde_json::Value {
-    ports.iter().map(|port| json!({"port": port, "cidrs": ["10.0.0.0/8"]})).collect()
+    ports
+        .iter()
+        .map(|port| json!({"port": port, "cidrs": ["10.0.0.0/8"]}))
+        .collect()
 }
 
 impl Deed {
@@ -115,7 +116,9 @@ impl Deed {
                 let moment = if *before { Moment::Before } else { Moment::After };
                 stage.dies(moment, if *aws { To::Aws } else { To::Cluster }, *nth);
             }
-            Self::Wipe => stage.cluster.change(WEB, |object| object["status"] = json!({"observedGeneration": -1})),
+            Self::Wipe => stage
+                .cluster
+                .change(WEB, |object| object["status"] = json!({"observedGeneration": -1})),
             Self::Pause(paused) => stage.annotate("paused", paused.then_some("true")),
             Self::Late(time) => stage.memory.turn(|dials| {
                 dials.visibility = seconds(*time);
@@ -143,6 +146,7 @@ impl Deed {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most deeds edit nothing")]
     fn edits(&self, spec: &mut serde_json::Value) {
         match self {
             Self::Type(index) => spec["instanceType"] = json!(TYPES[*index]),
@@ -193,7 +197,13 @@ impl Deed {
             (Self::MonitorOutside, _) => outside.perform(MonitorInstances { instance_id: id }),
             (Self::ProtectOutside(enabled), _) => {
                 let action = ProtectedAction::Termination;
-                outside.modify(&id, InstanceAttribute::Protection { action, enabled: *enabled })
+                outside.modify(
+                    &id,
+                    InstanceAttribute::Protection {
+                        action,
+                        enabled: *enabled,
+                    },
+                )
             }
             _ => Ok(()),
         };
@@ -211,12 +221,21 @@ fn must_end_well(stage: &mut Stage) {
     stage.must_be_converged();
     let (spec, instance) = (stage.object()["spec"].clone(), stage.instance());
     assert_eq!(json!(instance.instance_type), spec["instanceType"], "{}", stage.story());
-    let wanted = if spec["power"]["state"] == "Stopped" { InstanceState::Stopped } else { InstanceState::Running };
+    let wanted = if spec["power"]["state"] == "Stopped" {
+        InstanceState::Stopped
+    } else {
+        InstanceState::Running
+    };
     assert_eq!(instance.state, wanted, "{}", stage.story());
     for (key, value) in spec["tags"].as_object().into_iter().flatten() {
         assert_eq!(json!(instance.tags[key]), *value, "{key}\n{}", stage.story());
     }
-    assert_eq!(stage.outside().groups().len(), usize::from(!spec["network"].is_null()), "{}", stage.story());
+    assert_eq!(
+        stage.outside().groups().len(),
+        usize::from(!spec["network"].is_null()),
+        "{}",
+        stage.story()
+    );
     if let Some(size) = spec["rootVolume"]["sizeGiB"].as_i64() {
         let root = stage.outside().volume(&instance.volumes[0].volume_id).unwrap();
         assert_eq!(i64::from(root.size_gib), size, "{}", stage.story());
@@ -224,7 +243,12 @@ fn must_end_well(stage: &mut Stage) {
     stage.forget();
     stage.annotate("reconcile-at", Some("once more"));
     stage.pass(minutes(60));
-    assert_eq!(stage.writes(), Vec::<&str>::new(), "planning again is empty\n{}", stage.story());
+    assert_eq!(
+        stage.writes(),
+        Vec::<&str>::new(),
+        "planning again is empty\n{}",
+        stage.story()
+    );
     stage.must_be_converged();
 }
 
@@ -236,7 +260,10 @@ fn any_edits_and_any_changes_from_outside_end_where_the_spec_says() {
         failure_persistence: None,
         ..Config::default()
     };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[std::env::var("SEED").map_or(7, |n| n.parse().unwrap()); 32]);
+    let rng = TestRng::from_seed(
+        RngAlgorithm::ChaCha,
+        &[std::env::var("SEED").map_or(7, |n| n.parse().unwrap()); 32],
+    );
     let mut runner = TestRunner::new_with_rng(config, rng);
     let deeds = prop::collection::vec(deed(), 1..14);
     let result = runner.run(&deeds, |deeds| {

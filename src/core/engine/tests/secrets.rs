@@ -25,7 +25,12 @@ fn converged(on_change: &str) -> Stage {
 /// It is in no object, no event and no record of calls.
 #[track_caller]
 fn must_stay_secret(stage: &Stage) {
-    let shown = format!("{}{:?}{:?}", stage.story(), stage.cluster.events(), stage.memory.calls());
+    let shown = format!(
+        "{}{:?}{:?}",
+        stage.story(),
+        stage.cluster.events(),
+        stage.memory.calls()
+    );
     let encoded = "czNjcjN0LXA0c3N3MHJk";
     assert!(!shown.contains(SECRET) && !shown.contains(encoded), "{shown}");
 }
@@ -36,7 +41,11 @@ fn a_missing_secret_is_waited_for_by_name_and_wakes_whoever_waits() {
     stage.apply(from_secret("Ignore"));
     stage.pass(minutes(10));
     assert_eq!(stage.reason("Reconciling"), "WaitingForReference", "{}", stage.story());
-    assert!(stage.condition("Reconciling").2.contains("shop/boot"), "{}", stage.story());
+    assert!(
+        stage.condition("Reconciling").2.contains("shop/boot"),
+        "{}",
+        stage.story()
+    );
     assert!(!stage.is("Stalled"));
     assert_eq!(stage.writes(), Vec::<&str>::new());
     stage.cluster.put_secret("boot", SECRET);
@@ -56,7 +65,12 @@ fn with_on_change_ignore_a_change_is_listed_and_nothing_happens() {
     stage.must_be_converged();
     assert_eq!(stage.writes(), Vec::<&str>::new());
     let drift = stage.status()["drift"][0].clone();
-    assert_eq!((&drift["field"], &drift["desired"]), (&json!("userData"), &json!("changed")), "{}", stage.story());
+    assert_eq!(
+        (&drift["field"], &drift["desired"]),
+        (&json!("userData"), &json!("changed")),
+        "{}",
+        stage.story()
+    );
     let statuses = stage.cluster.writes();
     stage.pass(minutes(60 * 24));
     assert_eq!(stage.cluster.writes(), statuses, "{}", stage.story());
@@ -75,7 +89,10 @@ fn with_on_change_stop_start_a_change_takes_one_stop() {
     stage.must_be_converged();
     let id = stage.instance().id;
     assert_eq!(stage.outside().user_data(&id).unwrap(), b"another");
-    assert_eq!(stage.writes(), ["ec2.StopInstances", "ec2.ModifyInstanceAttribute", "ec2.StartInstances"]);
+    assert_eq!(
+        stage.writes(),
+        ["ec2.StopInstances", "ec2.ModifyInstanceAttribute", "ec2.StartInstances"]
+    );
     must_stay_secret(&stage);
     stage.forget();
     stage.pass(minutes(60 * 24));
@@ -111,7 +128,9 @@ fn a_secret_that_vanishes_later_leaves_the_instance_running() {
 fn a_secret_that_changes_while_its_launch_has_no_answer_makes_no_second_instance() {
     let mut stage = Stage::new();
     stage.cluster.put_secret("boot", SECRET);
-    stage.memory.fail_next("ec2.RunInstances", crate::aws::memory::Fault::LoseReply);
+    stage
+        .memory
+        .fail_next("ec2.RunInstances", crate::aws::memory::Fault::LoseReply);
     stage.apply(from_secret("StopStart"));
     stage.until(minutes(1), "sent", |stage| stage.calls("ec2.RunInstances") > 0);
     stage.cluster.put_secret("boot", "another");

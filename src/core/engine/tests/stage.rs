@@ -28,7 +28,7 @@ use crate::engine::ownership::{ClusterIdentity, tag};
 use crate::engine::queue::{Lane, Ticket};
 use crate::engine::reads::Reads;
 use crate::engine::reconcile::{Accounts, Context, Occasion, Outcome, reconcile};
-use crate::engine::resource::{Key, Resource};
+use crate::engine::resource::Resource;
 use crate::engine::sweep::{self, Leaf, Listing};
 use crate::kinds::ec2_instance::Ec2;
 use crate::kinds::ec2_instance::spec::Ec2Instance;
@@ -142,7 +142,10 @@ impl Process {
             memory: memory.clone(),
             beginning: memory.now(),
         });
-        let gate = Arc::new(Gate::new(Arc::clone(&clock) as Arc<dyn Clock>, Governor::new(Governor::SHARE)));
+        let gate = Arc::new(Gate::new(
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Governor::new(Governor::SHARE),
+        ));
         let reads = Arc::new(Reads::new(Arc::clone(&gate)));
         let accounts = Credentials {
             account: Arc::clone(account),
@@ -219,11 +222,17 @@ impl Process {
     }
 
     fn begin(&mut self, ticket: Ticket, now: Timestamp) {
-        let object = self.store.get(&ticket.key.name).filter(|object| object.key().as_ref() == Some(&ticket.key));
+        let object = self
+            .store
+            .get(&ticket.key.name)
+            .filter(|object| object.key().as_ref() == Some(&ticket.key));
         let Some(object) = object.map(Arc::clone) else {
             return self.engine.gone(&ticket);
         };
-        if self.engine.is_stale(&ticket.key, &object.metadata.resource_version.clone().unwrap_or_default()) {
+        if self.engine.is_stale(
+            &ticket.key,
+            &object.metadata.resource_version.clone().unwrap_or_default(),
+        ) {
             return self.engine.park(&ticket, now);
         }
         let deep = self.engine.looks_deep(&ticket.key, now);
@@ -268,7 +277,13 @@ impl Process {
 
     fn sweep(&mut self, now: Timestamp) {
         self.sweep_at = now + SWEEP_EVERY;
-        let aws = self.context.accounts.open(REGION, Lane::Drift).now_or_never().unwrap().unwrap();
+        let aws = self
+            .context
+            .accounts
+            .open(REGION, Lane::Drift)
+            .now_or_never()
+            .unwrap()
+            .unwrap();
         let cluster = self.context.identity.id.clone();
         for listing in Listing::ALL {
             let engine = &mut self.engine;
@@ -391,8 +406,18 @@ impl Stage {
     }
 
     fn next_at(&self) -> Timestamp {
-        let delivery = self.cluster.log(self.process.told).first().map(|(at, _)| *at + self.lag);
-        let next = self.process.next_at().into_iter().chain(delivery).min().unwrap_or(Timestamp::MAX);
+        let delivery = self
+            .cluster
+            .log(self.process.told)
+            .first()
+            .map(|(at, _)| *at + self.lag);
+        let next = self
+            .process
+            .next_at()
+            .into_iter()
+            .chain(delivery)
+            .min()
+            .unwrap_or(Timestamp::MAX);
         next.max(self.now() + SignedDuration::from_millis(1))
     }
 
@@ -462,7 +487,9 @@ impl Stage {
     }
 
     pub(super) fn object(&self) -> Value {
-        self.cluster.get(WEB).unwrap_or_else(|| panic!("the object is gone\n{}", self.story()))
+        self.cluster
+            .get(WEB)
+            .unwrap_or_else(|| panic!("the object is gone\n{}", self.story()))
     }
 
     pub(super) fn status(&self) -> Value {
@@ -511,13 +538,19 @@ impl Stage {
     /// What events of one reason say.
     pub(super) fn events(&self, reason: &str) -> Vec<String> {
         let events = self.cluster.events();
-        events.into_iter().filter(|event| event.reason == reason).map(|event| event.note).collect()
+        events
+            .into_iter()
+            .filter(|event| event.reason == reason)
+            .map(|event| event.note)
+            .collect()
     }
 
     pub(super) fn warnings(&self) -> Vec<String> {
         let events = self.cluster.events();
         let warnings = events.into_iter().filter(|event| event.warning);
-        warnings.map(|event| format!("{}: {}", event.reason, event.note)).collect()
+        warnings
+            .map(|event| format!("{}: {}", event.reason, event.note))
+            .collect()
     }
 
     pub(super) fn writes(&self) -> Vec<&'static str> {
@@ -563,7 +596,11 @@ impl Stage {
         assert!(!self.exists(), "the object is gone\n{}", self.story());
         assert!(self.living().is_empty(), "no instance is left\n{}", self.story());
         assert!(self.outside().groups().is_empty(), "no group is left\n{}", self.story());
-        assert!(self.outside().volumes().is_empty(), "no volume is left\n{}", self.story());
+        assert!(
+            self.outside().volumes().is_empty(),
+            "no volume is left\n{}",
+            self.story()
+        );
     }
 
     /// At no time is there a second of what there must be one of.
@@ -573,9 +610,15 @@ impl Stage {
         let instances = self.living().into_iter().map(|instance| instance.tags);
         let groups = self.outside().groups().into_iter().map(|group| group.tags);
         for tags in instances.chain(groups) {
-            let part = tags.get(tag::PART).and_then(|part| part.split('.').next().map(str::to_owned));
+            let part = tags
+                .get(tag::PART)
+                .and_then(|part| part.split('.').next().map(str::to_owned));
             if let (Some(resource), Some(part)) = (tags.get(tag::RESOURCE), part) {
-                assert!(seen.insert((resource.clone(), part)), "a duplicate of {resource}\n{}", self.story());
+                assert!(
+                    seen.insert((resource.clone(), part)),
+                    "a duplicate of {resource}\n{}",
+                    self.story()
+                );
             }
         }
     }
@@ -588,17 +631,17 @@ impl Stage {
             let _ = writeln!(story, "  {} {} {} {:?}", call.at, call.action, call.subject, call.ended);
         }
         for event in self.cluster.events() {
-            let _ = writeln!(story, "  {} {}: {}", if event.warning { "W" } else { "N" }, event.reason, event.note);
+            let _ = writeln!(
+                story,
+                "  {} {}: {}",
+                if event.warning { "W" } else { "N" },
+                event.reason,
+                event.note
+            );
         }
         for object in self.cluster.all().iter().take(2) {
             let _ = writeln!(story, "{object:#}");
         }
         story
-    }
-
-    /// The key of the object, for the engine's own functions.
-    pub(super) fn key(&self) -> Key {
-        let object: Ec2Instance = serde_json::from_value(self.object()).unwrap();
-        object.key().unwrap()
     }
 }

@@ -73,7 +73,10 @@ fn a_wait_for_synced_never_passes_on_an_edit_that_nobody_has_looked_at() {
         stage.pass(seconds(1));
         let status = stage.status();
         let conditions = status["conditions"].as_array().unwrap();
-        let synced = conditions.iter().find(|condition| condition["type"] == "Synced").unwrap();
+        let synced = conditions
+            .iter()
+            .find(|condition| condition["type"] == "Synced")
+            .unwrap();
         if synced["status"] == "True" && synced["observedGeneration"] == stage.generation() {
             assert_eq!(stage.instance().instance_type, "t3.small", "{}", stage.story());
         }
@@ -87,7 +90,11 @@ fn a_status_is_written_a_few_times_only() {
     stage.apply(web());
     stage.pass(minutes(10));
     stage.must_be_converged();
-    assert!(stage.cluster.writes() <= 12, "{} writes of a create", stage.cluster.writes());
+    assert!(
+        stage.cluster.writes() <= 12,
+        "{} writes of a create",
+        stage.cluster.writes()
+    );
 }
 
 #[test]
@@ -98,7 +105,12 @@ fn events_tell_the_story_once() {
     let told: Vec<String> = stage.cluster.events().into_iter().map(|event| event.reason).collect();
     assert_eq!(
         told,
-        ["CreatingSecurityGroup", "SettingSecurityGroupRules", "LaunchingInstance", "Ready"],
+        [
+            "CreatingSecurityGroup",
+            "SettingSecurityGroupRules",
+            "LaunchingInstance",
+            "Ready"
+        ],
         "{}",
         stage.story()
     );

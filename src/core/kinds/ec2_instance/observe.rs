@@ -238,6 +238,11 @@ async fn present(aws: &Aws, view: &View<Ec2>, desired: &Desired, observed: &mut 
         Some(_) => {}
         None => to_be_launched(aws, view, desired, observed).await?,
     }
+    // Where the spec asks for no group, an earlier life of this object may have had one.
+    let may_be_lost = view.ledger.parts().is_empty() && desired.group.is_none();
+    if may_be_lost && !view.observing && view.annotations.adopt.is_none() {
+        observed.group = tagged_group(aws, view).await?;
+    }
     Ok(())
 }
 
@@ -283,13 +288,14 @@ async fn attributes(
     instance: &Instance,
     observed: &mut Observed,
 ) -> Result<(), Failure> {
+    let deep = view.deep && !desired.is_some_and(|desired| launch::is_as_launched(view, desired));
     let source = view.ledger.newest(INSTANCE).and_then(|part| part.source.as_deref());
     let wanted = desired.and_then(|desired| desired.user_data.as_ref());
-    if wanted.is_some_and(|user_data| view.deep || source != Some(user_data.source.as_str())) {
+    if wanted.is_some_and(|user_data| deep || source != Some(user_data.source.as_str())) {
         let instance_id = instance.id.clone();
         observed.user_data = Some(aws.call(DescribeUserData { instance_id }).await?);
     }
-    if !view.deep {
+    if !deep {
         return Ok(());
     }
     let protection = |action| {

@@ -1,7 +1,10 @@
 //! What a user writes for an `Ec2Instance`, and what they get back. The comments on the fields
 //! are what `kubectl explain` shows; the CEL rules are what the API server refuses.
 
-#![allow(clippy::doc_markdown, reason = "the comments are the CRD's descriptions, where backticks would be shown")]
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments are the CRD's descriptions, where backticks would be shown"
+)]
 
 use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
@@ -80,7 +83,7 @@ pub struct Ec2InstanceSpec {
     /// The instance metadata service. IMDSv2 is demanded unless httpTokens says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata_options: Option<MetadataOptionsSpec>,
-    /// AWS's own protections. With termination Enabled the object can be deleted only after it is Disabled again.
+    /// AWS's own protections. With termination or stop Enabled the object can be deleted only after it is Disabled again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protection: Option<Protection>,
     /// How often CloudWatch gets metrics: Basic (default, every five minutes, free) or Detailed (every minute, billed).
@@ -371,7 +374,7 @@ pub struct RootVolume {
     #[serde(rename = "sizeGiB", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65536))]
     pub size_gib: Option<i32>,
-    /// Its type; gp3 at launch unless something else is written.
+    /// Its type: gp2, gp3, io1, io2 or standard; gp3 at launch unless something else is written.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub volume_type: Option<VolumeType>,
     /// Provisioned operations per second, for gp3, io1 and io2.
@@ -386,7 +389,8 @@ pub struct RootVolume {
     /// which may encrypt by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Toggle>,
-    /// The KMS key (id, ARN or alias); only at launch. Default: the account's key for EBS.
+    /// The KMS key (id, ARN or alias). It counts at launch only: a later change is neither applied nor listed as drift.
+    /// Default: the account's key for EBS.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub kms_key_id: Option<String>,
@@ -415,7 +419,8 @@ pub struct MetadataOptionsSpec {
     /// required (default): IMDSv2 only. optional: IMDSv1 too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_tokens: Option<HttpTokensSpec>,
-    /// How many network hops an answer may travel; 2 lets containers reach it. Left as it is when absent.
+    /// How many network hops an answer may travel; 2 lets containers reach it. 1 at launch unless something else is
+    /// written; left as it is afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub http_put_response_hop_limit: Option<i32>,

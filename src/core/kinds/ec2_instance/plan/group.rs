@@ -235,9 +235,21 @@ fn take_over(
     false
 }
 
-/// The record of a group that was found to be ours.
+/// The record of a group that the ledger never knew or has lost, and that is ours by name and tags.
 #[must_use]
-pub fn found(view: &View<Ec2>, group: &SecurityGroup, incarnation: u32, now: Timestamp) -> Part {
+pub fn lost(view: &View<Ec2>, observed: &Observed, now: Timestamp) -> Option<Part> {
+    let never_known = view.ledger.newest(PART).is_none();
+    let group = observed.group.as_ref().filter(|_| never_known)?;
+    match view.owner.claim(PART, &group.tags) {
+        Claim::Ours { incarnation, .. } if group.name == launch::group_name(view) => {
+            Some(found(view, group, incarnation, now))
+        }
+        Claim::Ours { .. } | Claim::Nobody | Claim::Other(_) => None,
+    }
+}
+
+/// The record of a group that was found to be ours.
+fn found(view: &View<Ec2>, group: &SecurityGroup, incarnation: u32, now: Timestamp) -> Part {
     Part {
         id: Some(group.id.clone()),
         state: PartState::Living,

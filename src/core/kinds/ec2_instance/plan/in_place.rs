@@ -12,7 +12,7 @@ use crate::aws::ec2::{
     Instance, InstanceAttribute, MetadataOptions, ModifyInstanceAttribute, ModifyInstanceMetadataOptions, Monitoring,
     ProtectedAction, Tags,
 };
-use crate::engine::ownership::tag;
+use crate::engine::ownership::{Owner, tag};
 use crate::engine::plan::{Change, Plan};
 use crate::parts::tags::{self, Tagged};
 
@@ -49,6 +49,11 @@ fn tags_of(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: &
     if !view.observing {
         let part = view.ledger.current(INSTANCE);
         wanted.extend(view.owner.tags(INSTANCE, part.map_or(0, |part| part.incarnation)));
+        // An instance that an earlier life of this object launched keeps the uid of that life: its token
+        // was made from it, and proves whose it is should the status be lost again.
+        if let Some(uid) = proving_uid(instance) {
+            wanted.insert(tag::UID.to_owned(), uid);
+        }
         if part.is_some_and(|part| part.adopted) {
             wanted.insert(tag::ADOPTED.to_owned(), "true".to_owned());
         }
@@ -89,6 +94,11 @@ fn tags_of(view: &View<Ec2>, desired: &Desired, observed: &Observed, instance: &
             steps.into_iter().map(Step::Tags).collect(),
         )
     })
+}
+
+fn proving_uid(instance: &Instance) -> Option<String> {
+    let proved = Owner::token_fits(INSTANCE, &instance.tags, instance.client_token.as_deref());
+    instance.tags.get(tag::UID).filter(|_| proved).cloned()
 }
 
 /// Switches a protection.

@@ -48,6 +48,18 @@ pub fn must_look_by_token(view: &View<Ec2>) -> bool {
     }
 }
 
+/// Whether it was launched with all that the spec says now, and has not been seen running since:
+/// then what lists do not show is as the spec says.
+#[must_use]
+pub fn is_as_launched(view: &View<Ec2>, desired: &Desired) -> bool {
+    let part = view
+        .ledger
+        .newest(INSTANCE)
+        .filter(|part| part.state == PartState::Recorded);
+    let launched_with = part.and_then(|part| part.params_hash.as_ref());
+    launched_with.is_some() && launched_with == params_hash(view, desired).as_ref()
+}
+
 fn token_used(part: &Part) -> bool {
     part.last_failure
         .as_ref()

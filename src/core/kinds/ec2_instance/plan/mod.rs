@@ -45,6 +45,10 @@ pub fn plan(view: &View<Ec2>, observed: &Observed, now: Timestamp) -> Plan<Step>
 }
 
 fn present(view: &View<Ec2>, desired: &Desired, observed: &Observed, now: Timestamp, plan: &mut Plan<Step>) {
+    if desired.group.is_none() && !view.observing {
+        // It is not wanted any more: known again, it is deleted.
+        plan.records.extend(group::lost(view, observed, now));
+    }
     match &observed.instance {
         Sight::None => {
             if view.observing || view.annotations.adopt.is_some() && view.ledger.newest(INSTANCE).is_none() {

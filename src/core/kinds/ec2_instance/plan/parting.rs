@@ -9,7 +9,7 @@ use super::super::act::Step;
 use super::super::desired::Parting;
 use super::super::observe::{Observed, Sight};
 use super::super::{Ec2, INSTANCE, View};
-use super::{GRACE, HIDDEN_FOR, changed, group, in_place, in_place_change, launch, taken};
+use super::{GRACE, HIDDEN_FOR, changed, group, in_place, in_place_change, taken};
 use crate::aws::ec2::{CreateTags, DeleteTags, Instance, InstanceState, ProtectedAction, SecurityGroup, Tags};
 use crate::engine::conditions::Reason;
 use crate::engine::ledger::{Part, PartState};
@@ -87,6 +87,10 @@ fn found(view: &View<Ec2>, instance: &Instance, now: Timestamp, plan: &mut Plan<
             .push(taken(view, instance, now, instance.tags.contains_key(tag::ADOPTED)));
         return false;
     }
+    plan.warn(
+        "LeftAlone",
+        format!("{} stays in AWS: it is not proved to be this object's.", instance.id),
+    );
     true
 }
 
@@ -286,17 +290,10 @@ fn group_of(view: &View<Ec2>, observed: &Observed, keep: bool, now: Timestamp, p
     }
 }
 
-/// The ledger was lost: a group of our name and with our tags is ours all the same. Says whether
-/// there is none.
+/// The ledger may have been lost: says whether no group was.
 fn lost_group(view: &View<Ec2>, observed: &Observed, now: Timestamp, plan: &mut Plan<Step>) -> bool {
-    let never_known = view.ledger.newest(GROUP).is_none();
-    let named_ours = |found: &&SecurityGroup| never_known && found.name == launch::group_name(view);
-    let Some(found) = observed.group.as_ref().filter(named_ours) else {
-        return true;
-    };
-    let Claim::Ours { incarnation, .. } = view.owner.claim(GROUP, &found.tags) else {
-        return true;
-    };
-    plan.records.push(group::found(view, found, incarnation, now));
-    false
+    let lost = group::lost(view, observed, now);
+    let nothing_lost = lost.is_none();
+    plan.records.extend(lost);
+    nothing_lost
 }

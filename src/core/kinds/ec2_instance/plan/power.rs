@@ -55,9 +55,15 @@ fn refused<'a>(view: &View<Ec2>, desired: &Desired, part: Option<&'a Part>) -> O
 /// stop for the rest would be followed by another one.
 fn attempt(view: &View<Ec2>, desired: &Desired) -> String {
     let wanted = desired.instance_type.as_deref().unwrap_or_default();
-    let user_data = desired.user_data.as_ref().filter(|user_data| user_data.on_change == OnChange::StopStart);
+    let user_data = desired
+        .user_data
+        .as_ref()
+        .filter(|user_data| user_data.on_change == OnChange::StopStart);
     let source = user_data.map_or("", |user_data| &user_data.source);
-    hash(&["stop", wanted, source, &view.attempt()]).chars().take(16).collect()
+    hash(&["stop", wanted, source, &view.attempt()])
+        .chars()
+        .take(16)
+        .collect()
 }
 
 fn resize(desired: &Desired, instance: &Instance) -> Option<Due> {
@@ -129,12 +135,7 @@ fn back_to_what_it_had(
     });
 }
 
-fn user_data(
-    desired: &Desired,
-    observed: &Observed,
-    part: Option<&Part>,
-    plan: &mut Plan<Step>,
-) -> Option<Due> {
+fn user_data(desired: &Desired, observed: &Observed, part: Option<&Part>, plan: &mut Plan<Step>) -> Option<Due> {
     let wanted = desired.user_data.as_ref()?;
     let is = observed.user_data.as_ref()?;
     let same = is
