@@ -427,7 +427,8 @@ impl Operator {
     async fn sweep_forever(self: Arc<Self>) {
         // A Region that objects have left is swept all the same: what they left behind shows there.
         let mut regions = BTreeSet::from([self.context.default_region.clone()]);
-        let mut ticks = tokio::time::interval(self.sweep_every);
+        // At the start every resource is observed anyway; a sweep in the midst of that would only wake them twice.
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + self.sweep_every, self.sweep_every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;

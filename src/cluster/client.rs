@@ -27,7 +27,13 @@ pub const REGION_ANNOTATION: &str = "nuvem.dev/region";
 pub struct KubeCluster {
     client: Client,
     events: Events,
-    regions: Arc<Mutex<BTreeMap<String, (Instant, Option<String>)>>>,
+    regions: Arc<Mutex<BTreeMap<String, Remembered>>>,
+}
+
+/// What a namespace said about its Region, and when.
+struct Remembered {
+    at: Instant,
+    region: Option<String>,
 }
 
 /// How old an answer about a namespace's Region may be.
@@ -42,12 +48,6 @@ impl KubeCluster {
             events,
             regions: Arc::default(),
         }
-    }
-
-    fn remembered(&self, namespace: &str) -> Option<Option<String>> {
-        let regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        let (read, region) = regions.get(namespace)?;
-        (read.elapsed() < LATELY).then(|| region.clone())
     }
 
     fn api(&self, key: &Key) -> Result<Api<DynamicObject>, ClusterError> {
@@ -142,12 +142,16 @@ impl Cluster for KubeCluster {
     }
 
     async fn namespace_region_lately(&self, namespace: &str) -> Result<Option<String>, ClusterError> {
-        if let Some(region) = self.remembered(namespace) {
-            return Ok(region);
+        let remembered = || self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = remembered().get(namespace).filter(|known| known.at.elapsed() < LATELY) {
+            return Ok(known.region.clone());
         }
         let region = self.namespace_region(namespace).await?;
-        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        regions.insert(namespace.to_owned(), (Instant::now(), region.clone()));
+        let known = Remembered {
+            at: Instant::now(),
+            region: region.clone(),
+        };
+        remembered().insert(namespace.to_owned(), known);
         Ok(region)
     }
 

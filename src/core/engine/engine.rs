@@ -15,9 +15,9 @@ use super::requeue::{Reason, seed, when};
 use super::resource::{Annotations, Key, Resource};
 use super::sweep::{Finding, Leaf, Listing, Sights, Whole, digest};
 
-/// How many reconciles may be under way: two full batches of reads. Most of them wait in the
+/// How many reconciles may be under way: five full batches of reads. Most of them wait in the
 /// batcher, which holds nothing but memory, and what they may write is paced by the governor.
-const MAX_RUNNING: usize = 400;
+const MAX_RUNNING: usize = 1000;
 
 /// How long a reconcile waits for a watch event that is late before it looks at its copy again.
 const PARKED_FOR: SignedDuration = SignedDuration::from_secs(5);
@@ -318,9 +318,10 @@ impl Engine {
             // What was just set going is looked at soon, however long was waited before it.
             Reason::CheckIn if progressed => (0, Pace::Settled, after(ticket.lane)),
             // However slowly: somebody may change something in AWS at any time, and then the sweep's wake comes first.
-            Reason::CheckIn | Reason::Reference | Reason::Slowly => (ticket.waits, Pace::Waiting, after(ticket.lane)),
-            // Being paced is no failure, and must not make a later one wait longer.
-            Reason::Throttled { .. } => (ticket.waits, Pace::Waiting, after(ticket.lane)),
+            // Being paced is no failure either, and must not make a later one wait longer.
+            Reason::CheckIn | Reason::Reference | Reason::Slowly | Reason::Throttled { .. } => {
+                (ticket.waits, Pace::Waiting, after(ticket.lane))
+            }
             Reason::Backoff => (ticket.failures, Pace::Failed, after(ticket.lane)),
         };
         let mut at = when(reason, attempts, seed(&ticket.key), now);

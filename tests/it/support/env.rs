@@ -12,28 +12,31 @@ pub struct Env {
 }
 
 impl Env {
-    /// The environment that this run was started for.
-    pub fn of_this_run() -> Self {
-        let Some(file) = std::env::var_os("NUVEM_ENV_FILE").map(PathBuf::from) else {
+    /// The environments that this run was started for. `NUVEM_ENV_FILE` names one file, or several
+    /// with colons between them, as PATH does.
+    pub fn of_this_run() -> Vec<Self> {
+        let Some(files) = std::env::var_os("NUVEM_ENV_FILE").filter(|files| !files.is_empty()) else {
             panic!(
                 "NUVEM_ENV_FILE is not set: these tests need an environment. Run `make test`, which brings one up; \
                  or `make up`, and set NUVEM_ENV_FILE=.local/env."
             );
         };
-        let state = std::env::var_os("NUVEM_STATE").map(PathBuf::from);
-        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+        std::env::split_paths(&files).map(|file| Self::of_file(&file)).collect()
+    }
+
+    /// The file lies in the environment's state folder. A relative path counts from the checkout,
+    /// where `make` runs.
+    fn of_file(file: &Path) -> Self {
+        let file = root().join(file);
         Self {
-            state: absolute(&state.unwrap_or(folder)),
-            file: absolute(&file),
+            state: file.parent().expect("a folder").to_owned(),
+            file,
         }
     }
 
     /// The environment whose state folder this is.
     pub fn of_state(state: &Path) -> Self {
-        Self {
-            file: state.join("env"),
-            state: state.to_owned(),
-        }
+        Self::of_file(&state.join("env"))
     }
 
     /// A variable, read anew: the process ids change.
@@ -62,11 +65,6 @@ impl Env {
 /// The root of the checkout.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Relative paths count from the checkout, where `make` runs.
-fn absolute(path: &Path) -> PathBuf {
-    root().join(path)
 }
 
 /// The exports of a file for a shell. Values are written as Python's `shlex.quote` does.

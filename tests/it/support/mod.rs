@@ -7,6 +7,7 @@ pub mod kubectl;
 pub mod manifest;
 pub mod object;
 pub mod operator;
+pub mod pool;
 pub mod proxy;
 pub mod scene;
 pub mod wait;

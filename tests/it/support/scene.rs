@@ -17,6 +17,7 @@ use super::kubectl::{Kubectl, Ran};
 use super::manifest::Manifest;
 use super::object::Object;
 use super::operator::Operator;
+use super::pool::{self, Taken};
 use super::proxy::Proxy;
 use super::wait::{eventually, seconds};
 
@@ -33,6 +34,8 @@ pub struct Scene {
     pub kubectl: Kubectl,
     runtime: Runtime,
     client: Client,
+    /// Given back when all else is dropped.
+    _taken: Option<Taken>,
 }
 
 /// An event, as far as tests look at it.
@@ -44,9 +47,17 @@ pub struct Event {
 }
 
 impl Scene {
-    /// A new namespace in this run's environment, on a good day.
+    /// A new namespace in an environment of this run's, on a good day.
     pub fn new(name: &str) -> Self {
-        let scene = Self::of(Env::of_this_run(), name);
+        Self::within(pool::take(), name)
+    }
+
+    /// The same in an environment that was taken already.
+    pub fn within(taken: Taken, name: &str) -> Self {
+        let scene = Self {
+            _taken: None,
+            ..Self::of(taken.clone(), name)
+        };
         scene.begin();
         scene
     }

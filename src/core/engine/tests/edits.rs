@@ -165,6 +165,28 @@ fn started_with_a_cache_from_before_its_deletion_nothing_is_launched() {
 }
 
 #[test]
+fn a_cache_that_still_shows_a_deleted_object_whose_launch_is_due_launches_nothing() {
+    for behind in 1..8 {
+        let mut stage = Stage::new();
+        stage.memory.turn(|dials| {
+            dials.insufficient_capacity.insert("t3.micro".to_owned());
+        });
+        stage.apply(web());
+        stage.pass(minutes(5));
+        stage.delete();
+        stage.rest();
+        stage.must_be_gone();
+        stage.memory.turn(|dials| dials.insufficient_capacity.clear());
+        stage.forget();
+        stage.lag = seconds(20);
+        stage.restart_behind(behind);
+        stage.pass(minutes(5));
+        assert_eq!(stage.calls("ec2.RunInstances"), 0, "{behind}\n{}", stage.story());
+        stage.must_be_gone();
+    }
+}
+
+#[test]
 fn conflicts_and_an_api_server_that_does_not_answer_are_overcome() {
     for nth in 0..8 {
         for error in [ClusterError::Conflict, ClusterError::Unavailable("timeout".to_owned())] {

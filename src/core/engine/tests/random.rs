@@ -255,15 +255,12 @@ fn must_end_well(stage: &mut Stage) {
 #[test]
 fn any_edits_and_any_changes_from_outside_end_where_the_spec_says() {
     let config = Config {
-        cases: std::env::var("CASES").map_or(150, |n| n.parse().unwrap()),
+        cases: 100,
         max_shrink_iters: 200,
         failure_persistence: None,
         ..Config::default()
     };
-    let rng = TestRng::from_seed(
-        RngAlgorithm::ChaCha,
-        &[std::env::var("SEED").map_or(7, |n| n.parse().unwrap()); 32],
-    );
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let deeds = prop::collection::vec(deed(), 1..14);
     let result = runner.run(&deeds, |deeds| {
