@@ -51,7 +51,7 @@ fn what_is_launched_is_what_the_spec_says() {
     assert_eq!(instance.instance_type, "t3.micro");
     assert_eq!(instance.all["keyName"], "ops");
     assert_eq!(instance.all["subnetId"], subnet.as_str());
-    assert_eq!(instance.all["monitoring"]["state"], "enabled");
+    assert!(instance.is_monitored());
     assert_eq!(instance.all["metadataOptions"]["httpTokens"], "required");
     assert_eq!(instance.all["metadataOptions"]["httpPutResponseHopLimit"], "2");
     let script = "IyEvYmluL3NoCmVjaG8gZnJvbSBhIENvbmZpZ01hcAo=";

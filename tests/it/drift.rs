@@ -80,7 +80,7 @@ fn a_stop_that_is_seen_while_it_goes_on_is_told_all_the_same() {
         object.status("state") == "stopping"
     });
     slow(&scene, 0.5);
-    repaired(&scene, "web", 0, "power", || {
+    repaired(&scene, "web", 0, "stopped", || {
         or(scene.instance("web").state == "running", scene.instance("web").state)
     });
 }

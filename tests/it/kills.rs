@@ -8,12 +8,14 @@ use super::support::control::Fault;
 use super::support::object::Object;
 use super::support::{Scene, firewalled};
 
-const WITH_A_RESTART: Duration = Duration::from_secs(60);
-/// CreateSecurityGroup, AuthorizeSecurityGroupIngress, RunInstances.
+/// AWS may hide for a minute what is young: so long the operator does not take a group for deleted
+/// whose deletion it has not heard of.
+const WITH_A_RESTART: Duration = Duration::from_secs(80);
+/// `CreateSecurityGroup`, `AuthorizeSecurityGroupIngress`, `RunInstances`.
 const WRITES_OF_A_CREATE: u64 = 3;
-/// StopInstances, ModifyInstanceAttribute, StartInstances.
+/// `StopInstances`, `ModifyInstanceAttribute`, `StartInstances`.
 const WRITES_OF_A_RESIZE: u64 = 3;
-/// TerminateInstances, DeleteSecurityGroup.
+/// `TerminateInstances`, `DeleteSecurityGroup`.
 const WRITES_OF_A_DELETION: u64 = 2;
 
 /// With the fault in force, goes through `phase` to its end; the fault must have struck.

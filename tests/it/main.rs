@@ -3,10 +3,11 @@
 //!
 //! ```text
 //! NUVEM_ARGS="--sweep-interval-seconds 5" make up
-//! NUVEM_ENV_FILE=.local/env cargo test --package nuvem --test it -- --test-threads=1
+//! NUVEM_ENV_FILE=.local/env cargo test --package nuvem --test it
 //! ```
 //!
-//! One test at a time, since faults and dials hold for the whole environment.
+//! Each test has an environment to itself while it runs. With several, which stand in
+//! `NUVEM_ENV_FILE` with colons between them, as many tests run at a time.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

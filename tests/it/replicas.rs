@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::support::env::Env;
 use super::support::operator::{Operator, freeze, terminate, thaw};
+use super::support::pool;
 use super::support::wait::seconds;
 use super::support::{Scene, firewalled, web};
 
@@ -20,7 +21,7 @@ struct Environment {
 
 impl Environment {
     fn with_two_replicas() -> Self {
-        let state = Env::of_this_run().state.join("two-replicas");
+        let state = pool::folder("two-replicas");
         let environment = Self {
             env: Env::of_state(&state),
         };

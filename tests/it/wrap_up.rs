@@ -1,13 +1,14 @@
-//! What can be judged only when all the other tests have run. Tests run in the order of their
-//! names; this module's comes last.
+//! What can be judged only when all the other tests have run. Tests begin in the order of their
+//! names, this module's last; and it waits for the others' environments.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
 
-use super::support::Scene;
 use super::support::env::root;
+use super::support::pool;
+use super::support::proxy::Proxy;
 
 /// What IAM checks besides the call itself: tags that travel with a create.
 const IMPLIED: [&str; 1] = ["ec2:CreateTags"];
@@ -29,9 +30,12 @@ fn strings(value: &Value) -> Vec<String> {
 
 #[test]
 fn the_iam_policy_allows_every_call_that_was_made_and_no_other() {
-    let scene = Scene::new("iam");
-    scene.proxy.note();
-    let made: BTreeSet<String> = scene.proxy.made_in_this_run().iter().map(|call| action(call)).collect();
+    let mut made = BTreeSet::new();
+    for env in pool::take_all() {
+        let proxy = Proxy::new(&env);
+        proxy.note();
+        made.extend(proxy.made_in_this_run().iter().map(|call| action(call)));
+    }
     assert!(
         made.contains("ec2:RunInstances"),
         "run all tests, not this one alone: {made:?}"

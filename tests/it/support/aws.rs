@@ -45,6 +45,11 @@ impl Instance {
     pub fn lives(&self) -> bool {
         !matches!(self.state.as_str(), "terminated" | "shutting-down")
     }
+
+    /// With detailed monitoring, or on the way there.
+    pub fn is_monitored(&self) -> bool {
+        matches!(self.all["monitoring"]["state"].as_str(), Some("enabled" | "pending"))
+    }
 }
 
 /// A security group.

@@ -75,7 +75,7 @@ impl Proxy {
         }
     }
 
-    /// The names of all calls of this run and of those before it in the same environment.
+    /// The names of all calls of this run and of those before it in this environment.
     pub fn made_in_this_run(&self) -> BTreeSet<String> {
         let text = std::fs::read(&self.journal).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()

@@ -34,8 +34,8 @@ pub struct Scene {
     pub kubectl: Kubectl,
     runtime: Runtime,
     client: Client,
-    /// Given back when all else is dropped.
-    _taken: Option<Taken>,
+    /// What it has to itself, and gives back at the end.
+    taken: Option<Taken>,
 }
 
 /// An event, as far as tests look at it.
@@ -49,15 +49,9 @@ pub struct Event {
 impl Scene {
     /// A new namespace in an environment of this run's, on a good day.
     pub fn new(name: &str) -> Self {
-        Self::within(pool::take(), name)
-    }
-
-    /// The same in an environment that was taken already.
-    pub fn within(taken: Taken, name: &str) -> Self {
-        let scene = Self {
-            _taken: None,
-            ..Self::of(taken.clone(), name)
-        };
+        let taken = pool::take();
+        let mut scene = Self::of(taken.clone(), name);
+        scene.taken = Some(taken);
         scene.begin();
         scene
     }
@@ -76,6 +70,7 @@ impl Scene {
             namespace,
             runtime,
             client,
+            taken: None,
         }
     }
 
@@ -352,12 +347,7 @@ impl Scene {
             }
         });
         self.proxy.note();
-        let left = self.left_in_aws();
-        assert!(
-            left.is_empty(),
-            "left in AWS after {} was deleted: {left:?}",
-            self.namespace
-        );
+        self.assert_nothing_left();
         self.kubectl.ok(&[
             "delete",
             "namespace",
@@ -456,10 +446,14 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        let ended = if std::thread::panicking() {
             self.clear_away();
-        } else if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.end())) {
-            self.clear_away();
+            Ok(())
+        } else {
+            catch_unwind(AssertUnwindSafe(|| self.end())).inspect_err(|_| self.clear_away())
+        };
+        drop(self.taken.take());
+        if let Err(panic) = ended {
             resume_unwind(panic);
         }
     }

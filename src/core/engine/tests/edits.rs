@@ -171,7 +171,9 @@ fn a_cache_that_still_shows_a_deleted_object_whose_launch_is_due_launches_nothin
         stage.memory.turn(|dials| {
             dials.insufficient_capacity.insert("t3.micro".to_owned());
         });
-        stage.apply(web());
+        let mut spec = web();
+        spec.as_object_mut().unwrap().remove("network");
+        stage.apply(spec);
         stage.pass(minutes(5));
         stage.delete();
         stage.rest();
