@@ -137,7 +137,6 @@ fn started_with_a_cache_that_is_behind_it_makes_nothing_twice() {
         let mut stage = Stage::new();
         stage.apply(web());
         stage.until(minutes(1), "launched", |stage| !stage.living().is_empty());
-        stage.lag = seconds(20);
         stage.restart_behind(behind);
         stage.pass(minutes(20));
         stage.must_be_converged();
@@ -153,7 +152,6 @@ fn started_with_a_cache_from_before_its_deletion_nothing_is_launched() {
         stage.rest();
         stage.must_be_gone();
         stage.forget();
-        stage.lag = seconds(20);
         stage.restart_behind(behind);
         stage.pass(minutes(5));
         stage.must_be_gone();
@@ -180,7 +178,6 @@ fn a_cache_that_still_shows_a_deleted_object_whose_launch_is_due_launches_nothin
         stage.must_be_gone();
         stage.memory.turn(|dials| dials.insufficient_capacity.clear());
         stage.forget();
-        stage.lag = seconds(20);
         stage.restart_behind(behind);
         stage.pass(minutes(5));
         assert_eq!(stage.calls("ec2.RunInstances"), 0, "{behind}\n{}", stage.story());

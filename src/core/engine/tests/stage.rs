@@ -131,6 +131,8 @@ pub(super) struct Stage {
     pub(super) account: Arc<Mutex<String>>,
     /// How late the watch tells what happened.
     pub(super) lag: SignedDuration,
+    /// Before when the watch tells nothing at all.
+    deaf_until: Timestamp,
     pub(super) deaths: usize,
     pub(super) reconciles: usize,
     process: Process,
@@ -317,6 +319,7 @@ impl Stage {
             fate,
             account,
             lag: SignedDuration::ZERO,
+            deaf_until: Timestamp::MIN,
             deaths: 0,
             reconciles: 0,
             process,
@@ -339,9 +342,11 @@ impl Stage {
         self.process = Process::new(&self.memory, &self.cluster, &self.fate, &self.account);
     }
 
-    /// The process is started anew with a cache that is behind by so many events.
+    /// The process is started anew with a cache that is behind by so many events, and stays so for
+    /// twenty seconds.
     pub(super) fn restart_behind(&mut self, events: usize) {
         self.restart();
+        self.deaf_until = self.now() + seconds(20);
         let told = self.cluster.log_len().saturating_sub(events);
         self.process.engine = Engine::default();
         self.process.store.clear();
@@ -361,9 +366,14 @@ impl Stage {
         self.memory.now()
     }
 
+    /// When the watch tells what happened then.
+    fn heard_at(&self, at: Timestamp) -> Timestamp {
+        (at + self.lag).max(self.deaf_until)
+    }
+
     fn deliver(&mut self) -> usize {
         let now = self.now();
-        let due = |at: Timestamp| at + self.lag <= now;
+        let due = |at: Timestamp| self.heard_at(at) <= now;
         let news: Vec<News> = self
             .cluster
             .log(self.process.told)
@@ -410,7 +420,7 @@ impl Stage {
             .cluster
             .log(self.process.told)
             .first()
-            .map(|(at, _)| *at + self.lag);
+            .map(|(at, _)| self.heard_at(*at));
         let next = self
             .process
             .next_at()
