@@ -263,7 +263,7 @@ fn known(
     if instance.state.is_settling() {
         if instance.state == InstanceState::Stopping && desired.power == Some(PowerState::Running) {
             plan.drift(format!(
-                "{} is being stopped outside of Kubernetes; it is started again after that.",
+                "{} is being stopped outside of Kubernetes although power.state is to be Running; it is started again after that.",
                 instance.id
             ));
         }
