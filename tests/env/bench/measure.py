@@ -50,10 +50,10 @@ def _create(cluster: BenchCluster, instances: int, report: Report) -> None:
 
 
 def _rest(cluster: BenchCluster, report: Report) -> None:
-    _wait_for_sweeps(cluster, 1)
+    _until_swept(cluster, 2)
     before = cluster.versions()
     began = cluster.usage()
-    _wait_for_sweeps(cluster, SWEEPS)
+    _until_swept(cluster, SWEEPS)
     calls = cluster.calls()
     listings = sum(calls["by"].get(name, 0) for name in LISTINGS)
     report.add("at rest: listing calls a sweep", listings / SWEEPS, "calls", 6)
@@ -96,12 +96,10 @@ def _delete(cluster: BenchCluster, instances: int, report: Report) -> None:
     report.add("delete: refused for too many requests", _refused(calls), "calls", 0)
 
 
-def _wait_for_sweeps(cluster: BenchCluster, sweeps: int) -> None:
-    """Counts anew, at the end of a sweep, so that whole sweeps are counted."""
+def _until_swept(cluster: BenchCluster, sweeps: int) -> None:
+    """Counts anew. Begun at the end of a sweep, it counts whole ones."""
     cluster.count_anew()
-    cluster.until("a sweep", 3 * SWEEP_SECONDS, lambda: _swept(cluster, 1))
-    cluster.count_anew()
-    cluster.until(f"{sweeps} sweeps", (sweeps + 2) * SWEEP_SECONDS, lambda: _swept(cluster, sweeps))
+    cluster.until(f"AWS is swept {sweeps} times", (sweeps + 2) * SWEEP_SECONDS, lambda: _swept(cluster, sweeps))
 
 
 def _swept(cluster: BenchCluster, times: int) -> bool:

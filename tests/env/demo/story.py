@@ -49,9 +49,7 @@ def _launch(stage: Stage, screen: Screen) -> Instance:
     screen.check("it runs", lambda: _state(stage, "web", "running"))
     (group,) = web.groups
     screen.check("only 22 and 80 are open", lambda: _ports(stage, group))
-    screen.command("kubectl wait --for=condition=Ready ec2/web")
-    stage.kubectl("wait", "--for=condition=Ready", "ec2/web", "--timeout=60s")
-    stage.kubectl("wait", "--for=condition=Synced", "ec2/web", "--timeout=60s")
+    _settled(stage, screen, "web")
     return web
 
 
@@ -62,6 +60,7 @@ def _stopped_behind_our_back(stage: Stage, screen: Screen, web: Instance) -> Non
     screen.check("AWS has stopped it", lambda: _state(stage, "web", "stopping", "stopped"))
     screen.check("it runs again", lambda: _state(stage, "web", "running"))
     screen.check("an event says so", lambda: _event(stage, "web", "DriftFound", "power"))
+    _settled(stage, screen, "web")
 
 
 def _opened_behind_our_back(stage: Stage, screen: Screen, web: Instance) -> None:
@@ -78,6 +77,7 @@ def _opened_behind_our_back(stage: Stage, screen: Screen, web: Instance) -> None
     )
     screen.check("it is closed again", lambda: _ports(stage, group))
     screen.check("an event says so", lambda: _event(stage, "web", "DriftFound", "3389"))
+    _settled(stage, screen, "web")
 
 
 def _lost_reply_and_kill(stage: Stage, screen: Screen) -> None:
@@ -89,7 +89,7 @@ def _lost_reply_and_kill(stage: Stage, screen: Screen) -> None:
     screen.check("the answer to CreateSecurityGroup was lost", lambda: _struck(stage, 0))
     screen.check("the operator was killed before it heard of RunInstances", lambda: _killed(stage, before))
     screen.check("a new one runs", lambda: _restarted(stage, before))
-    stage.kubectl("wait", "--for=condition=Ready", "ec2/api", "--timeout=60s")
+    _settled(stage, screen, "api")
     screen.check("AWS has exactly one instance of it", lambda: _one(stage.instances("api")))
     screen.check("and exactly one security group", lambda: _one(stage.groups("api")))
     stage.faults()
@@ -101,7 +101,7 @@ def _resized(stage: Stage, screen: Screen, web: Instance) -> None:
     stage.kubectl("patch", "ec2", "web", "--type", "merge", "--patch", json.dumps({"spec": {"instanceType": "t3.small"}}))
     screen.check("the same instance runs as a t3.small", lambda: _resized_to(stage, web, "t3.small"))
     screen.check("the events tell how", lambda: _event(stage, "web", "StoppingInstance", "t3.small"))
-    stage.kubectl("wait", "--for=condition=Synced", "ec2/web", "--timeout=60s")
+    _settled(stage, screen, "web")
 
 
 def _refused(stage: Stage, screen: Screen) -> None:
@@ -118,7 +118,7 @@ def _terminated_by_hand(stage: Stage, screen: Screen, web: Instance) -> None:
     screen.command(f"aws ec2 terminate-instances --instance-ids {web.id}")
     stage.aws("TerminateInstances", InstanceId_1=web.id)
     screen.check("another one runs in its place", lambda: _another(stage, web))
-    stage.kubectl("wait", "--for=condition=Ready", "ec2/web", "--timeout=60s")
+    _settled(stage, screen, "web")
 
 
 def _what_there_is(stage: Stage, screen: Screen) -> None:
@@ -137,6 +137,12 @@ def _deleted(stage: Stage, screen: Screen) -> None:
     stage.kubectl("delete", "ec2", "--all", "--timeout=120s")
     screen.check("nothing of it is left in AWS: no instance, no group, no volume", lambda: _counts(stage, 0))
     stage.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def _settled(stage: Stage, screen: Screen, name: str) -> None:
+    """Until nuvem, too, says that nothing is under way."""
+    screen.command(f"kubectl wait --for=condition=Synced ec2/{name}")
+    stage.kubectl("wait", "--for=condition=Synced", f"ec2/{name}", "--timeout=60s")
 
 
 # --- What is asked
